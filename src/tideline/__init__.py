@@ -1,0 +1,1 @@
+"""Durable multi-device message synchronisation over numbered timelines."""
