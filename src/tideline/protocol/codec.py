@@ -1,0 +1,99 @@
+"""Texts to requests and back (protocol, sections 2 and 4): every frame from outside comes in through here."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from . import ijson
+from .errors import RequestError
+from .requests import Request, Signal
+from .table import REQUESTS
+
+encode = msgspec.json.Encoder().encode
+
+_split = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decoders = {kind: msgspec.json.Decoder(spec.request).decode for kind, spec in REQUESTS.items()}
+_decoders["signal"] = msgspec.json.Decoder(Signal).decode  # type: ignore[assignment]
+_SPACE = b" \t\r\n"
+
+
+def split(payload: bytes) -> list[bytes]:
+    """Return the texts of the frames in one WebSocket message: one, or those of an array, in order.
+
+    Raises:
+        NotJSON: if it is an array that can't be taken apart.
+        NotIJSON: if it is nested so deep that taking it apart isn't worth the work.
+    """
+    if payload[:1] == b"{":
+        return [payload]
+    if payload.lstrip(_SPACE)[:1] != b"[":
+        return [payload]
+    try:
+        return [bytes(raw) for raw in _split(payload)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ijson.elements(payload)
+
+
+def decode_request(text: bytes) -> Request | Signal:
+    """Decode one frame from a device.
+
+    Raises:
+        NotJSON: if it is no JSON.
+        RequestError: ``bad_request`` that names what is wrong; its ``id`` is the frame's when it can be read.
+    """
+    try:
+        value = ijson.decode(text)
+    except ijson.NotIJSON as error:
+        raise RequestError("bad_request", f"not I-JSON: {error}", id=_find_id(text)) from None
+    if type(value) is not dict:
+        raise RequestError("bad_request", "a frame is a JSON object")
+    kind = value.get("type")
+    decoder = _decoders.get(kind) if type(kind) is str else None
+    if decoder is None:
+        what = "missing field 'type'" if kind is None else f"unknown type {str(kind)[:64]!r}"
+        raise RequestError("bad_request", what, id=_valid_id(value.get("id")))
+    try:
+        return decoder(text)
+    except msgspec.DecodeError as error:
+        raise RequestError("bad_request", _named(error), id=_valid_id(value.get("id"))) from None
+
+
+def decode_body(kind: str, text: bytes) -> tuple[Request, dict[str, Any]]:
+    """Decode the JSON body of ``POST /v1/<kind>``: the request, and all of its fields.
+
+    Raises:
+        RequestError: ``bad_request`` that names what is wrong.
+    """
+    try:
+        value = ijson.decode(text)
+    except (ijson.NotJSON, ijson.NotIJSON) as error:
+        raise RequestError("bad_request", f"not I-JSON: {error}") from None
+    if type(value) is not dict:
+        raise RequestError("bad_request", "the body is a JSON object")
+    # Spliced from the parts as they came: the limit of a message's body counts bytes as received.
+    parts = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    fields = [b"%b:%b" % (encode(name), bytes(raw)) for name, raw in parts.items() if name not in ("type", "id")]
+    framed = b"{%b}" % b",".join([b'"type":%b' % encode(kind), b'"id":1', *fields])
+    try:
+        return _decoders[kind](framed), value
+    except msgspec.DecodeError as error:
+        raise RequestError("bad_request", _named(error)) from None
+
+
+def _named(error: Exception) -> str:
+    """Turn msgspec's words into ours: the path of the field without the root."""
+    return str(error).replace(" - at `$.", " - at `").replace("`$.", "`")
+
+
+def _valid_id(value: Any) -> int | None:
+    return value if type(value) is int and 1 <= value <= 2**53 - 1 else None
+
+
+def _find_id(text: bytes) -> int | None:
+    """Read the id of a frame that is not I-JSON, where that is possible."""
+    try:
+        value = json.loads(text.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return None
+    return _valid_id(value.get("id")) if type(value) is dict else None
