@@ -28,7 +28,7 @@ class NotIJSON(Exception):  # noqa: N818 - a verdict on the text
     """The text is JSON, but not I-JSON; the message says why."""
 
 
-_TOO_DEEP: Final = NotIJSON(f"nested more than {NESTING} deep")
+_TOO_DEEP: Final = f"nested more than {NESTING} deep"
 
 
 def decode(text: bytes) -> Any:
@@ -65,7 +65,7 @@ def elements(text: bytes) -> list[bytes]:
         if token in b"[{":
             depth += 1
             if depth > NESTING + 1:
-                raise _TOO_DEEP
+                raise NotIJSON(_TOO_DEEP)
         elif token == b",":
             if depth == 1:
                 found.append(text[start:position].strip(_SPACE))
@@ -95,7 +95,7 @@ def _check_depth(text: bytes) -> None:
         if token in b"[{":
             depth += 1
             if depth > NESTING:
-                raise _TOO_DEEP
+                raise NotIJSON(_TOO_DEEP)
         elif token != b",":
             depth -= 1
 
