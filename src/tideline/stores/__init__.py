@@ -1,0 +1,1 @@
+"""Backends of the store contract (:mod:`tideline.timeline.contract`)."""

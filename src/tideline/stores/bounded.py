@@ -1,0 +1,44 @@
+"""A mapping that remembers a bounded number of things and forgets the oldest first."""
+
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Bounded(Generic[K, V]):
+    """A cache of weighted values in order of insertion.
+
+    Only what can be read again may be kept in it. Weights are whatever unit the bound is in.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+        self.weight = 0
+        self.items: dict[K, V] = {}
+        self._weights: dict[K, int] = {}
+
+    def put(self, key: K, value: V, weight: int = 1) -> None:
+        """Remember a value as the youngest; over the bound, forget the oldest ones."""
+        self.drop(key)
+        self.items[key] = value
+        self._weights[key] = weight
+        self.weight += weight
+        while self.weight > self.bound and len(self.items) > 1:
+            self.drop(next(iter(self.items)))
+
+    def weight_of(self, key: K) -> int:
+        """Return what a value was said to weigh."""
+        return self._weights[key]
+
+    def drop(self, key: K) -> None:
+        """Forget a value, if it is there."""
+        if key in self.items:
+            del self.items[key]
+            self.weight -= self._weights.pop(key)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.items.clear()
+        self._weights.clear()
+        self.weight = 0

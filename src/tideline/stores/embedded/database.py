@@ -1,0 +1,167 @@
+"""The RocksDB database: opening, what its errors mean, and reopening after the disk was full.
+
+RocksDB refuses every write after one has failed in the middle, until the database is opened again. So a failed
+write marks the database broken, and the next use opens it anew: recovery then says what is committed, and whatever
+was cached is read again. A failed fsync is different: what was written may be lost although it is still readable,
+so nothing but a new process may go on.
+"""
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import Self
+
+from rocksdict import Rdict, WriteBatch, WriteOptions
+
+from tideline.timeline.contract import StoreError, StoreFailed, StoreLocked, StoreUnavailable
+
+from .keys import FAMILIES
+from .options import EmbeddedOptions, database_options, durable
+from .store import EmbeddedStore
+
+FORMAT = b"1"
+
+
+class Database:
+    """An open RocksDB database with its column families; all methods may raise :class:`StoreError`."""
+
+    def __init__(self, path: Path, options: EmbeddedOptions) -> None:
+        self.path = path
+        self.options = options
+        self.generation = 0
+        """Grows with each opening: what was cached before is void."""
+        self.broken: str | None = None
+        self._durable = durable()
+        self._open()
+
+    def _open(self) -> None:
+        database, families = database_options(self.options)
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.rdict = Rdict(str(self.path), database, column_families=families)
+        except Exception as error:
+            raise _named(error, self.path) from error
+        # Handles are looked up once: they are used for every record.
+        self.handles = {name: self.rdict.get_column_family_handle(name) for name in FAMILIES}
+        self.families = {name: self.rdict.get_column_family(name) for name in FAMILIES}
+        self.generation += 1
+        self.broken = None
+        try:
+            found = self.rdict.get(b"format")
+            if found is None:
+                self.rdict.put(b"format", FORMAT, write_opt=self._durable)
+        except Exception as error:
+            self.broken = str(error)
+            self._close()
+            raise _named(error, self.path) from error
+        if found not in (None, FORMAT):
+            self._close()
+            raise StoreError(f"{self.path} has format {found!r}; this version reads {FORMAT!r}")
+
+    def ensure(self) -> None:
+        """Make the database usable, opening it anew if a write has failed."""
+        if self.broken is not None:
+            self._close()
+            self._open()
+
+    def write(self, batch: WriteBatch, *, sync: bool = True) -> None:
+        """Write a batch; when this returns with ``sync``, it is on the disk.
+
+        Raises:
+            StoreUnavailable: if it was not written; the database is opened anew before the next use.
+            StoreFailed: if it may be lost later although it was written.
+        """
+        try:
+            self.rdict.write(batch, self._durable if sync else WriteOptions())
+        except Exception as error:
+            self.broken = str(error)
+            raise _named(error, self.path) from error
+
+    def epoch(self, app: str) -> str:
+        """Return an app's epoch, made at random the first time."""
+        key = f"{app}/epoch".encode()
+        found = self.rdict.get(key)
+        if found is None:
+            found = secrets.token_urlsafe(9).encode()
+            batch = WriteBatch(raw_mode=True)
+            batch.put(key, found)
+            self.write(batch)
+        return bytes(found).decode()
+
+    def apps(self) -> list[str]:
+        """Return all apps that have data."""
+        keys = (bytes(key) for key in self.rdict.keys())
+        return [key.removesuffix(b"/epoch").decode() for key in keys if key.endswith(b"/epoch")]
+
+    def _close(self) -> None:
+        self.families.clear()
+        self.handles.clear()
+        self.rdict.close()
+
+    def close(self) -> None:
+        """Close the database; everything committed stays."""
+        self._close()
+
+
+def _named(error: Exception, path: Path) -> StoreError:
+    """Turn RocksDB's words into what they mean for the caller."""
+    text = str(error)
+    lowered = text.lower()
+    if "lock" in lowered and ("resource temporarily unavailable" in lowered or "lock hold" in lowered):
+        return StoreLocked(f"{path} is in use by another process")
+    if "fsync" in lowered or "fdatasync" in lowered or "while sync" in lowered:
+        return StoreFailed(f"{path}: {text}")
+    return StoreUnavailable(f"{path}: {text}")
+
+
+class EmbeddedBackend:
+    """Data in one folder, open in this process alone (implements ``Backend``)."""
+
+    def __init__(self, path: Path | str, options: EmbeddedOptions | None = None) -> None:
+        self._database = Database(Path(path), options or EmbeddedOptions())
+        self._stores: dict[str, EmbeddedStore] = {}
+
+    async def store(self, app: str = "main") -> EmbeddedStore:
+        """Return an app's store."""
+        if app not in self._stores:
+            self._database.ensure()
+            self._stores[app] = EmbeddedStore(self._database, app, self._database.epoch(app))
+        return self._stores[app]
+
+    def apps(self) -> list[str]:
+        """Return all apps that have data."""
+        return self._database.apps()
+
+    async def probe(self) -> None:
+        """Find out whether the database can serve, opening it anew if a write has failed."""
+        self._database.ensure()
+
+    async def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+        await asyncio.sleep(0)
+
+
+class open_embedded:  # noqa: N801 - used like a function
+    """Open a folder as a store for one app: ``async with tideline.open_store("./data") as store``.
+
+    Raises:
+        StoreLocked: if another process has it open.
+    """
+
+    def __init__(self, path: Path | str, *, app: str = "main", options: EmbeddedOptions | None = None) -> None:
+        self._path = path
+        self._app = app
+        self._options = options
+        self._backend: EmbeddedBackend | None = None
+
+    async def __aenter__(self) -> EmbeddedStore:
+        self._backend = EmbeddedBackend(self._path, self._options)
+        return await self._backend.store(self._app)
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._backend is not None:
+            await self._backend.close()
+
+    def __await__(self) -> "Self":
+        raise TypeError("use 'async with open_store(...) as store'")

@@ -1,0 +1,72 @@
+"""How RocksDB is set up, and why."""
+
+from msgspec import Struct
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Options, WriteOptions
+
+from .keys import FAMILIES
+
+_BLOOM_BITS = 10
+_APPENDED = ("entries", "messages")
+"""Families that grow with every message: the large write buffers, and compressed."""
+
+
+class EmbeddedOptions(Struct, frozen=True, kw_only=True):
+    """What can be set about the embedded store; sizes in bytes, times in seconds."""
+
+    block_cache: int = 64 * 2**20
+    """Memory for blocks that were read."""
+    write_buffer: int = 32 * 2**20
+    """Memory per large column family before it is written to a file."""
+    wal_limit: int = 64 * 2**20
+    """Write-ahead log to replay after a crash, at most: it bounds the time to start."""
+    cached_heads: int = 262_144
+    """Heads of timelines kept in memory."""
+    cached_members: int = 131_072
+    """Members of conversations kept in memory."""
+    client_id_ttl: int = 86_400
+    """How long an idempotency key is remembered, at least."""
+
+
+def database_options(options: EmbeddedOptions) -> tuple[Options, dict[str, Options]]:
+    """Return the options of the database and of each column family."""
+    cache = Cache(options.block_cache)
+    database = Options(raw_mode=True)
+    database.create_if_missing(True)
+    database.create_missing_column_families(True)
+    # A torn last record is a commit that was never acknowledged; anything else broken must not pass silently.
+    database.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
+    database.set_max_total_wal_size(options.wal_limit)
+    # One writer: nothing to coordinate.
+    database.set_allow_concurrent_memtable_write(False)
+    database.set_enable_write_thread_adaptive_yield(False)
+    # Opening reads no table files that aren't asked for: the start does not grow with the data.
+    database.set_max_open_files(2048)
+    database.set_skip_stats_update_on_db_open(True)
+    database.set_max_background_jobs(2)
+    database.set_bytes_per_sync(2**20)
+    database.set_keep_log_file_num(3)
+    database.set_max_log_file_size(4 * 2**20)
+    families = {}
+    for name in FAMILIES:
+        family = Options(raw_mode=True)
+        appended = name in _APPENDED
+        family.set_write_buffer_size(options.write_buffer if appended else options.write_buffer // 4)
+        family.set_level_compaction_dynamic_level_bytes(True)
+        family.set_compression_type(DBCompressionType.lz4() if appended else DBCompressionType.none())
+        table = BlockBasedOptions()
+        table.set_block_cache(cache)
+        table.set_cache_index_and_filter_blocks(True)
+        table.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        table.set_format_version(5)
+        if name != "entries":  # entries are read by range only
+            table.set_bloom_filter(_BLOOM_BITS, False)
+        family.set_block_based_table_factory(table)
+        families[name] = family
+    return database, families
+
+
+def durable() -> WriteOptions:
+    """Return the options of a write that is on the disk when it returns."""
+    options = WriteOptions()
+    options.sync = True
+    return options

@@ -1,0 +1,106 @@
+"""One batch on its way into RocksDB (implements ``Unit``)."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import msgspec
+from rocksdict import WriteBatch
+
+from tideline.timeline.changes import Changes, Placement, Run, SendKey
+from tideline.timeline.contract import StoreError
+from tideline.timeline.records import Room
+
+from .keys import Keys, number
+
+if TYPE_CHECKING:
+    from .store import EmbeddedStore
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class EmbeddedUnit:
+    """Rooms come from the store's cache and are changed in place; a unit that fails has them read again."""
+
+    __slots__ = ("_store", "touched")
+
+    def __init__(self, store: "EmbeddedStore") -> None:
+        self._store = store
+        self.touched: set[str] = set()
+
+    def room(self, conversation: str) -> Room | None:
+        """Return a conversation with all of its members."""
+        self.touched.add(conversation)
+        return self._store.cached_room(conversation)
+
+    def add_room(self, room: Room) -> None:
+        """Let a new conversation be found."""
+        self.touched.add(room.conversation.id)
+        self._store.cache_room(room)
+
+    def placement(self, key: SendKey) -> Placement | None:
+        """Return where a message went earlier."""
+        return self._store.placement(key)
+
+    async def heads(self, users: Collection[str]) -> dict[str, int]:
+        """Return the heads of these users' timelines."""
+        head = self._store.head
+        return {user: head(user) for user in users}
+
+    async def commit(self, changes: Changes) -> None:
+        """Write everything in one synced batch."""
+        store = self._store
+        keys, handles = store.keys, store.database.handles
+        batch = WriteBatch(raw_mode=True)
+        put = batch.put
+        family = handles["messages"]
+        for conversation, seq, text in changes.messages:
+            put(b"%b%b\0%b" % (keys.app, conversation.encode(), seq.to_bytes(8, "big")), text, family)
+        for user, run in changes.runs.items():
+            _put_run(batch, store, user, run)
+        family = handles["conversations"]
+        for id_, record in changes.conversations.items():
+            put(keys.conversation(id_), _pack(record), family)
+        _put_members(batch, store, changes)
+        family = handles["sends"]
+        generation = store.generation
+        for key, placement in changes.placements.items():
+            value = b"%d %d %d" % (placement.message_seq, placement.seq, placement.time)
+            put(keys.send(generation, key), value, family)
+        try:
+            store.database.write(batch)
+        except StoreError:
+            store.forget(self.touched, changes.runs)
+            raise
+        heads = store.heads
+        for user, run in changes.runs.items():
+            heads.put(user, run.last)
+        for id_ in changes.conversations:
+            store.reweigh(id_)
+        self.touched.clear()
+
+
+def _put_run(batch: WriteBatch, store: "EmbeddedStore", user: str, run: Run) -> None:
+    handles = store.database.handles
+    put, family = batch.put, handles["entries"]
+    key = store.keys.user(user)
+    prefix = key + b"\0"
+    seq = run.first
+    for post in run.posts:
+        put(prefix + seq.to_bytes(8, "big"), post.ref, family)
+        seq += 1
+    put(key, (seq - 1).to_bytes(8, "big"), handles["heads"])
+
+
+def _put_members(batch: WriteBatch, store: "EmbeddedStore", changes: Changes) -> None:
+    keys: Keys = store.keys
+    handles = store.database.handles
+    for (conversation, user, joined), last in changes.left.items():
+        batch.put(keys.left(conversation, user, joined), number(last), handles["left"])
+        if (conversation, user) not in changes.members:
+            batch.delete(keys.pair(conversation, user), handles["members"])
+            batch.delete(keys.pair(user, conversation), handles["memberships"])
+    members, memberships = handles["members"], handles["memberships"]
+    for (conversation, user), member in changes.members.items():
+        batch.put(keys.pair(conversation, user), _pack(member), members)
+        if (conversation, user) in changes.joined:
+            batch.put(keys.pair(user, conversation), b"", memberships)

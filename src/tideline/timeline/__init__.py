@@ -1,0 +1,1 @@
+"""Timelines by themselves: records, references, the store contract, and a timeline one can use directly."""

@@ -1,0 +1,80 @@
+"""A timeline by itself: an append-only queue with numbers 1, 2, 3 … and reads from any position.
+
+For programs that want the idea without the server::
+
+    async with tideline.open_store("./orders") as store:
+        orders = Timeline(store, "customer-7")
+        seq = await orders.append(b'{"item": 1}')
+        entries = await orders.read(after=seq - 1, limit=10)
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from . import refs
+from .changes import Changes, Post, Run
+from .contract import Span, Store
+
+
+class TimelineEntry(NamedTuple):
+    """One place of a timeline."""
+
+    seq: int
+    data: bytes
+
+
+class Timeline:
+    """One numbered, durable, append-only queue in a store.
+
+    Contract: ``append`` returns after the entry is durable; numbers have no holes and are never used twice; an
+    entry never changes; any number of readers keep their own cursor (the ``seq`` up to which they have read).
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self.name = name
+
+    async def append(self, data: bytes) -> int:
+        """Append one entry and return its ``seq``.
+
+        Raises:
+            StoreUnavailable: if it could not be written; nothing was.
+        """
+        return (await self.extend([data])).first
+
+    async def extend(self, data: Sequence[bytes]) -> Span:
+        """Append several entries in one commit and return the numbers they got, first and last."""
+        async with self._store.begin((), ()) as unit:
+            head = (await unit.heads([self.name]))[self.name]
+            if data:
+                changes = Changes()
+                changes.runs[self.name] = Run(head + 1, [Post(refs.event(item), item) for item in data])
+                await unit.commit(changes)
+            return Span(head + 1, head + len(data))
+
+    async def head(self) -> int:
+        """Return the highest ``seq``, 0 when nothing was ever appended."""
+        return (await self._store.span(self.name)).head
+
+    async def read(self, after: int = 0, limit: int = 100) -> list[TimelineEntry]:
+        """Return at most ``limit`` entries with ``seq`` > ``after``, ascending."""
+        return [_entry(seq, ref) for seq, ref in await self._store.read(self.name, after, limit)]
+
+    async def read_back(self, before: int | None = None, limit: int = 100) -> list[TimelineEntry]:
+        """Return at most ``limit`` entries with ``seq`` < ``before`` (default: from the tail), descending."""
+        if before is None:
+            before = await self.head() + 1
+        return [_entry(seq, ref) for seq, ref in await self._store.read_back(self.name, before, limit)]
+
+    async def get(self, seq: int) -> TimelineEntry | None:
+        """Return one entry, or None where there is none (any more)."""
+        found = await self.read(seq - 1, 1) if seq > 0 else []
+        return found[0] if found and found[0].seq == seq else None
+
+    async def trim(self, before: int) -> None:
+        """Forget the entries with ``seq`` < ``before``; numbers go on where they were."""
+        await self._store.trim(self.name, before)
+
+
+def _entry(seq: int, ref: bytes) -> TimelineEntry:
+    return TimelineEntry(seq, refs.parse(ref).data)
