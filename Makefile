@@ -60,6 +60,8 @@ clean: ## Remove what the other targets made, except ./data
 $(RUN): pyproject.toml requirements.lock scripts/bootstrap
 	@scripts/bootstrap
 	@echo "Installing Tideline into .venv ..."
+	@# Else pip measures the new versions against the ranges of the last install, and calls it an error.
+	@$(PIP) uninstall --yes tideline 2>/dev/null
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@$(PIP) check || { echo "requirements.lock does not fit pyproject.toml: run 'make lock'" >&2; exit 1; }
