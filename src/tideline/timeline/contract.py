@@ -116,8 +116,8 @@ class Store(Protocol):
         """Forget the entries with ``seq`` < ``before``; the head stays."""
         ...
 
-    async def messages(self, places: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
-        """Return messages by conversation (as bytes) and ``message_seq``; None where the store has none."""
+    async def messages(self, places: Sequence[bytes]) -> list[bytes | None]:
+        """Return messages by place (:mod:`tideline.timeline.refs`); None where the store has none."""
         ...
 
     async def history(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rocksdict import Rdict, ReadOptions, WriteBatch
 
-from tideline.stores.bounded import Bounded
+from tideline.timeline.bounded import Bounded
+from tideline.timeline import refs
 from tideline.timeline.changes import Placement, SendKey
 from tideline.timeline.contract import Membership, Span
 from tideline.timeline.records import Conversation, Device, Member, Room
@@ -106,7 +107,7 @@ class EmbeddedStore:
         if found is None:
             return None
         message_seq, seq, sent = map(int, found.split())
-        text = self._family("messages").get(self.keys.message(key[1].encode(), message_seq))
+        text = self._family("messages").get(self.keys.app + refs.place(key[1].encode(), message_seq))
         body = bytes(_body(text).body) if text is not None else b""
         return Placement(message_seq, sent, body, seq=seq)
 
@@ -183,12 +184,11 @@ class EmbeddedStore:
         batch.delete_range(prefix + number(0), prefix + number(before), handles["entries"])
         self.database.write(batch)
 
-    async def messages(self, places: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
+    async def messages(self, places: Sequence[bytes]) -> list[bytes | None]:
         """Return messages by place, in one look-up of many keys."""
         self._ensure()
         app = self.keys.app
-        wanted = [b"%b%b\0%b" % (app, conversation, seq.to_bytes(8, "big")) for conversation, seq in places]
-        found: list[bytes | None] = self._family("messages").get(wanted)
+        found: list[bytes | None] = self._family("messages").get([app + place for place in places])
         return found
 
     async def history(
@@ -279,15 +279,16 @@ class EmbeddedStore:
 
 def _pairs(family: Rdict, low: bytes, high: bytes) -> Iterator[tuple[Any, Any]]:
     """Iterate over the records with low ≤ key < high."""
+    # The iterator reads its bounds from the options' memory: they must live as long as it does.
     options = ReadOptions()
     options.set_iterate_upper_bound(high)
-    return family.items(from_key=low, read_opt=options)
+    yield from family.items(from_key=low, read_opt=options)
+    del options
 
 
 def _pairs_back(family: Rdict, high: bytes, low: bytes) -> Iterator[tuple[Any, Any]]:
     """Iterate over the records with low ≤ key ≤ high, from the highest down."""
     options = ReadOptions()
     options.set_iterate_lower_bound(low)
-    return family.items(backwards=True, from_key=high, read_opt=options)
-
-
+    yield from family.items(backwards=True, from_key=high, read_opt=options)
+    del options
