@@ -1,6 +1,7 @@
 """The server: the only place where concrete parts are wired together."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -179,11 +180,9 @@ async def serve(settings: Settings, ready: asyncio.Future[str] | None = None) ->
     async with running(settings) as server:
         if ready is not None:
             ready.set_result(server.address)
-        waiting = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({waiting, server.failed}, return_when=asyncio.FIRST_COMPLETED)
+        server.failed.add_done_callback(lambda _: stop.set())
+        await stop.wait()
         if server.failed.done():
             # Nothing more may be written: recovery at the next start decides what is committed.
-            import os
-
             os._exit(EXIT_FAILED)
     return 0

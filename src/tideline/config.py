@@ -38,12 +38,10 @@ class Settings:
         ),
     ] = None
     algorithm: Annotated[str, _help("JWT algorithm of the app 'main'.")] = "HS256"
-    apps: Annotated[
-        dict[str, str], _help("Keys of further apps by name; each is a name space of its own.")
-    ] = field(default_factory=dict)
-    origins: Annotated[
-        tuple[str, ...], _help("Origins of pages, besides the server's own, that may connect.")
-    ] = ()
+    apps: Annotated[dict[str, str], _help("Keys of further apps by name; each is a name space of its own.")] = field(
+        default_factory=dict
+    )
+    origins: Annotated[tuple[str, ...], _help("Origins of pages, besides the server's own, that may connect.")] = ()
 
     heartbeat: Annotated[float, _help("Seconds of silence after which a device pings.")] = 30.0
     hello_timeout: Annotated[float, _help("Seconds that a connection has to say hello.")] = 10.0
@@ -73,12 +71,12 @@ class Settings:
     limit_title: Annotated[int, _help("Bytes of a title.")] = _LIMITS.title
     limit_reactions: Annotated[int, _help("Kinds of reactions to a message.")] = _LIMITS.reactions
     limit_devices: Annotated[int, _help("Devices of a user.")] = _LIMITS.devices
-    limit_client_id_ttl: Annotated[
-        int, _help("Seconds that an idempotency key is remembered, at least.")
-    ] = _LIMITS.client_id_ttl
-    limit_sends_per_second: Annotated[
-        int, _help("Sends a second of one connection; 0: no limit.")
-    ] = _LIMITS.sends_per_second
+    limit_client_id_ttl: Annotated[int, _help("Seconds that an idempotency key is remembered, at least.")] = (
+        _LIMITS.client_id_ttl
+    )
+    limit_sends_per_second: Annotated[int, _help("Sends a second of one connection; 0: no limit.")] = (
+        _LIMITS.sends_per_second
+    )
 
     @property
     def limits(self) -> Limits:

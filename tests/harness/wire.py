@@ -14,7 +14,7 @@ import aiohttp
 Frame = dict[str, Any]
 
 
-class Closed(Exception):  # noqa: N818
+class Closed(Exception):
     """The server closed the connection."""
 
     def __init__(self, code: int | None) -> None:
@@ -87,7 +87,7 @@ class Wire:
 
     async def say(self, target: str, text: str, **fields: Any) -> Frame:
         """Send a text to a user or a conversation; return the answer."""
-        where = {"conversation": target} if target[1:2] == ":" else {"to": target}
+        where: Frame = {"conversation": target} if target[1:2] == ":" else {"to": target}
         return await self.ask("send", **where, **message(text, **fields))
 
     async def silence(self, seconds: float = 0.3) -> None:
@@ -142,7 +142,5 @@ async def device(
 ) -> AsyncIterator[Wire]:
     """Connect and say hello; the welcome is ``wire.welcome``."""
     async with wire(url) as opened:
-        opened.welcome = await opened.ask(
-            "hello", token=token, device=name, cursor=cursor, epoch=epoch, **hello
-        )
+        opened.welcome = await opened.ask("hello", token=token, device=name, cursor=cursor, epoch=epoch, **hello)
         yield opened

@@ -190,4 +190,3 @@ def _answer_state(plan: Plan, command: Command, room: Room) -> None:
     member = room.members[command.user]
     state = state_json(room.conversation, member, command.user)
     plan.answer_state(command, last_place(room.conversation, member), state)
-

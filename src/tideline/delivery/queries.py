@@ -11,8 +11,8 @@ from tideline.protocol.errors import RequestError, bad_request
 from tideline.protocol.limits import Limits
 from tideline.protocol.names import kind_of, parties
 from tideline.protocol.requests import History, Members, Snapshot
-from tideline.timeline.bounded import Bounded
 from tideline.timeline import refs
+from tideline.timeline.bounded import Bounded
 from tideline.timeline.contract import Membership, Store
 from tideline.timeline.records import first_readable
 
@@ -91,6 +91,7 @@ class Queries:
         that entries after the cursor speak of, which catches what moved.
         """
         limit = min(request.limit, self._limits.snapshot)
+        next_: str | None
         if request.next is None:
             cursor, at, before = (await self._store.span(user)).head, -1, None
         else:

@@ -69,9 +69,7 @@ def send(plan: Plan, command: Command) -> None:
     plan.change(room, user)
     plan.post(post, room.members)
     index = len(plan.changes.runs[user].posts) - 1
-    placement = plan.changes.placements[key] = Placement(
-        seq, time, body, index=index, command=command
-    )
+    placement = plan.changes.placements[key] = Placement(seq, time, body, index=index, command=command)
     if command.placed:
         post.origin = command.origin
         post.answer = splice.sent(command.id, quoted(id_), seq, time)

@@ -112,7 +112,10 @@ class Sequencer:
             commit = await self._attempt(batch)
         except StoreUnavailable as error:
             self._observer.commit_failed(str(error))
-            self._refuse(batch, RequestError("unavailable", "the store can't commit now", retry_after=error.retry_after))
+            self._refuse(
+                batch,
+                RequestError("unavailable", "the store can't commit now", retry_after=error.retry_after),
+            )
         except StoreFailed as error:
             self._observer.commit_failed(str(error))
             self._refuse(batch, RequestError("unavailable", "the server is stopping", retry_after=1))

@@ -22,7 +22,8 @@ from tideline.delivery.sequencer import COMMANDS
 from tideline.protocol import codec, ijson, splice
 from tideline.protocol.errors import Close, RequestError
 from tideline.protocol.limits import HELLO_BYTES
-from tideline.protocol.requests import Hello, Request, Send, Signal
+from tideline.protocol.requests import Hello, Request, Signal
+from tideline.protocol.table import REQUESTS
 from tideline.timeline.changes import Post, Run
 from tideline.timeline.contract import StoreUnavailable
 from tideline.timeline.records import Device
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to answer a close."""
 
-KINDS: dict[type, str] = {spec.request: kind for kind, spec in codec.REQUESTS.items()}
+KINDS: dict[type, str] = {spec.request: kind for kind, spec in REQUESTS.items()}
 
 
 class Connection(WSListener):
@@ -214,7 +215,9 @@ class Connection(WSListener):
         if kind not in COMMANDS:
             self._enqueue(request)
             return
-        assert isinstance(request, Request) and kind is not None and self.identity is not None
+        assert isinstance(request, Request)
+        assert kind is not None
+        assert self.identity is not None
         placed = kind == "send"
         try:
             if placed and self.gateway.limits.sends_per_second:
@@ -391,9 +394,7 @@ class Connection(WSListener):
         """End, because the device was forgotten."""
         self.close(Close.FORGOTTEN, "the device was forgotten")
 
-    def close(
-        self, code: int, reason: str, *, retry_after: float | None = None, by: str | None = None
-    ) -> None:
+    def close(self, code: int, reason: str, *, retry_after: float | None = None, by: str | None = None) -> None:
         """Say ``bye`` after all that has gathered, and close; nothing more is read."""
         if self.closing:
             return

@@ -11,8 +11,14 @@ from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
-from picows.picows import WSProtocol
+from picows import (
+    WSAutoPingStrategy,
+    WSListener,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+)
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from .connection import Connection
 from .gateway import Gateway
@@ -113,7 +119,7 @@ class Alarm:
         if args and isinstance(args[0], tuple) and args[0] and int(args[0][0]) == _TOO_BIG:
             self._connection.oversized()
 
-    def isEnabledFor(self, _: int) -> bool:  # noqa: N802 - logging's name
+    def isEnabledFor(self, _: int) -> bool:
         """Spare picows its debug messages."""
         return False
 
@@ -127,8 +133,6 @@ class Alarm:
 
 
 _TOO_BIG = 1009
-
-
 
 
 def _single_upgrade(head: bytes) -> bytes:

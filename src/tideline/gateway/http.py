@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 import tideline
 from tideline.delivery.commands import Command
@@ -40,7 +41,7 @@ class HttpSide:
 
     def application(self) -> web.Application:
         """Build the aiohttp application."""
-        app = web.Application(client_max_size=self._gateway.limits.frame, middlewares=[self._errors])
+        app = web.Application(client_max_size=self._gateway.limits.frame, middlewares=[answer_errors(self._gateway)])  # type: ignore[list-item]
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/v1/info", self._info)
@@ -138,9 +139,7 @@ class HttpSide:
             raise RequestError("unauthorized", "no bearer token")
         return self._gateway.keyring.verify(token.strip())
 
-    async def _device(
-        self, http: web.Request, hub: Hub, identity: Identity, user: str
-    ) -> tuple[str, Device] | None:
+    async def _device(self, http: web.Request, hub: Hub, identity: Identity, user: str) -> tuple[str, Device] | None:
         name = http.headers.get("Tideline-Device", identity.device)
         if name is None:
             return None
@@ -156,34 +155,8 @@ class HttpSide:
             raise too_large("the body", http.content_length, limit, "bytes")
         try:
             return await http.read()
-        except web.HTTPRequestEntityTooLarge as error:
-            raise too_large("the body", error.actual_size or limit + 1, limit, "bytes") from None
-
-    @web.middleware
-    async def _errors(
-        self, http: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        """Answer by an error frame with the status of its code."""
-        try:
-            return await handler(http)
-        except RequestError as error:
-            failure = error
-        except StoreUnavailable as error:
-            failure = RequestError("unavailable", "the store can't read now", retry_after=error.retry_after)
-        except web.HTTPException as error:
-            code = {404: "not_found", 405: "bad_request", 413: "too_large"}.get(error.status, "bad_request")
-            failure = RequestError(code, error.reason)
-        except Exception as error:
-            incident = self._gateway.observer.defect(http.path, error)
-            failure = RequestError("internal", f"a defect, logged as {incident}")
-        self._gateway.observer.refused(failure.code)
-        headers = {"Retry-After": str(max(1, round(failure.retry_after)))} if failure.retry_after else None
-        return web.Response(
-            status=failure.status,
-            body=splice.error(None, failure),
-            content_type="application/json",
-            headers=headers,
-        )
+        except web.HTTPRequestEntityTooLarge:
+            raise RequestError("too_large", f"the body is over {limit} bytes, the limit") from None
 
     # about the server
 
@@ -201,6 +174,31 @@ class HttpSide:
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.Response(body=_encode(document()), content_type="application/json")
+
+
+def answer_errors(gateway: Gateway) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """Make the middleware that answers by an error frame with the status of its code."""
+
+    @web.middleware
+    async def middleware(http: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(http)
+        except RequestError as error:
+            failure = error
+        except StoreUnavailable as error:
+            failure = RequestError("unavailable", "the store can't read now", retry_after=error.retry_after)
+        except web.HTTPException as error:
+            code = {404: "not_found", 413: "too_large"}.get(error.status, "bad_request")
+            failure = RequestError(code, error.reason)
+        except Exception as error:
+            incident = gateway.observer.defect(http.path, error)
+            failure = RequestError("internal", f"a defect, logged as {incident}")
+        gateway.observer.refused(failure.code)
+        headers = {"Retry-After": str(max(1, round(failure.retry_after)))} if failure.retry_after else None
+        body = splice.error(None, failure)
+        return web.Response(status=failure.status, body=body, content_type="application/json", headers=headers)
+
+    return middleware
 
 
 class Outcome:
@@ -252,5 +250,3 @@ def _wait(fields: dict[str, object]) -> float:
     if isinstance(wait, bool) or not isinstance(wait, int | float) or wait < 0:
         raise bad_request("`wait` is not a number of seconds")
     return min(float(wait), _MAX_WAIT)
-
-

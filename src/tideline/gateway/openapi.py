@@ -20,9 +20,7 @@ def document() -> dict[str, Any]:
     types: list[Any] = [Error]
     for spec in specs.values():
         types += [spec.request, spec.response]
-    schemas, components = msgspec.json.schema_components(
-        types, schema_hook=_raw, ref_template=_REFS
-    )
+    schemas, components = msgspec.json.schema_components(types, schema_hook=_raw, ref_template=_REFS)
     references = dict(zip(types, schemas, strict=True))
     for spec in specs.values():
         _without_envelope(components[spec.request.__name__])

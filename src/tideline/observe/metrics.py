@@ -16,9 +16,7 @@ class Metrics:
         self.commits = Counter("tideline_commits", "Batches committed.", registry=registry)
         self.commit_failures = Counter("tideline_commit_failures", "Batches that failed to commit.", registry=registry)
         self.records = Counter("tideline_records", "Records written by commits.", registry=registry)
-        self.batch = Histogram(
-            "tideline_batch_commands", "Commands in one batch.", buckets=_BATCH, registry=registry
-        )
+        self.batch = Histogram("tideline_batch_commands", "Commands in one batch.", buckets=_BATCH, registry=registry)
         self.commit_seconds = Histogram(
             "tideline_commit_seconds",
             "Time from taking a batch to its being durable.",
@@ -30,16 +28,25 @@ class Metrics:
         self.pulled = Counter("tideline_pulled_entries", "Entries sent in pages.", registry=registry)
         self.hints = Counter("tideline_hints", "Times a connection was told to pull.", registry=registry)
         self.requests = Counter(
-            "tideline_requests", "Requests answered, by type and transport.", ["type", "transport"], registry=registry
+            "tideline_requests",
+            "Requests answered, by type and transport.",
+            ["type", "transport"],
+            registry=registry,
         )
         self.errors = Counter("tideline_errors", "Requests refused, by error code.", ["code"], registry=registry)
         self.connections = Gauge("tideline_connections", "WebSocket connections open.", registry=registry)
         self.opened = Counter("tideline_connections_opened", "WebSocket connections accepted.", registry=registry)
         self.closed = Counter(
-            "tideline_connections_closed", "WebSocket connections closed by the server, by code.", ["code"], registry=registry
+            "tideline_connections_closed",
+            "WebSocket connections closed by the server, by code.",
+            ["code"],
+            registry=registry,
         )
         self.resets = Counter(
-            "tideline_resets", "Times a device was told to take a snapshot, by reason.", ["reason"], registry=registry
+            "tideline_resets",
+            "Times a device was told to take a snapshot, by reason.",
+            ["reason"],
+            registry=registry,
         )
         self.outboxes = Gauge(
             "tideline_outboxes", "Connections by the state of their outbox.", ["state"], registry=registry
@@ -51,5 +58,7 @@ class Metrics:
             registry=registry,
         )
         self.event_loop_seconds = Gauge(
-            "tideline_event_loop_delay_seconds", "How late the event loop was at the last look.", registry=registry
+            "tideline_event_loop_delay_seconds",
+            "How late the event loop was at the last look.",
+            registry=registry,
         )

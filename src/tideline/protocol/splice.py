@@ -112,9 +112,7 @@ def page(id: int | None, epoch: bytes, entries: Sequence[bytes], head: int, more
     )
 
 
-def messages(
-    id: int | None, conversation: bytes, texts: Sequence[bytes], head: int, first: int, more: bool
-) -> bytes:
+def messages(id: int | None, conversation: bytes, texts: Sequence[bytes], head: int, first: int, more: bool) -> bytes:
     """Encode the answer to ``history``."""
     return b'%b"conversation":%b,"messages":[%b],"head":%d,"first":%d,"more":%b}' % (
         answer(b"messages", id),

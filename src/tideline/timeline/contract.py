@@ -94,9 +94,7 @@ class Store(Protocol):
     app: str
     epoch: str
 
-    def begin(
-        self, conversations: Collection[str], sends: Collection[SendKey]
-    ) -> AbstractAsyncContextManager[Unit]:
+    def begin(self, conversations: Collection[str], sends: Collection[SendKey]) -> AbstractAsyncContextManager[Unit]:
         """Open a unit that may look up these conversations and idempotency keys."""
         ...
 
