@@ -9,6 +9,7 @@ restart, and has no outbox: it exists to be measured (`python -m bench.floor POR
 import asyncio
 import base64
 import logging
+import signal
 import sys
 import time
 from pathlib import Path
@@ -233,8 +234,11 @@ class Floor:
 
 
 async def serve(port: int, folder: Path) -> None:
-    """Serve until the process is ended."""
-    floor = Floor(FloorStore(folder))
+    """Serve until SIGTERM."""
+    store = FloorStore(folder)
+    floor = Floor(store)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
     def accept(request: WSUpgradeRequest) -> Connection | WSUpgradeResponseWithListener:
         if request.path == b"/healthz":
@@ -251,7 +255,9 @@ async def serve(port: int, folder: Path) -> None:
         read_buffer_init_size=2048,
         logger_name=logging.LoggerAdapter(logging.getLogger("floor")),
     )
-    await server.serve_forever()
+    await stop.wait()
+    server.close()
+    store.close()
 
 
 if __name__ == "__main__":

@@ -56,12 +56,15 @@ def environment(secret: str) -> dict[str, str]:
 
 def command(server: str, port: int, folder: Path, profile: Path | None = None) -> list[str]:
     """The command line of a server; with `profile`, under the sampler that writes to that file."""
-    data = folder / "data"
+    data = str(folder / "data")
     if server == "floor":
-        return [sys.executable, "-m", "bench.floor", str(port), str(data)]
-    start = ["-c", _PRODUCT] if profile is None else ["-m", "bench.sampler", str(profile)]
-    arguments = ["serve", "--host", "127.0.0.1", "--port", str(port), "--data", str(data)]
-    return [sys.executable, *start, *arguments]
+        program, arguments = ["-m", "bench.floor"], [str(port), data]
+    else:
+        program = ["-c", _PRODUCT]
+        arguments = ["serve", "--host", "127.0.0.1", "--port", str(port), "--data", data]
+    if profile is not None:
+        program = ["-m", "bench.sampler", str(profile), server]
+    return [sys.executable, *program, *arguments]
 
 
 @asynccontextmanager

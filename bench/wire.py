@@ -5,7 +5,9 @@ the WebSocket header (the mask key is zero, so masking changes nothing; the serv
 answers are counted by their markers (`bench.device`). Only audits and rare frames are decoded.
 """
 
+import random
 import secrets
+import string
 import time
 from typing import Any
 
@@ -19,6 +21,7 @@ NOTIFY = b'"type":"notify"'
 ERROR = b'"type":"error"'
 CLIENT_ID = b'"client_id":"'
 
+_LETTERS = (string.ascii_letters + string.digits + " .").encode()
 _FIRST_ID = 10_000_000
 _DIGITS = 8
 _PREFIX = 24
@@ -67,6 +70,13 @@ def text_body(size: int) -> bytes:
     """Make a `text` body that is exactly `size` bytes of JSON."""
     empty = len(b'{"type":"text","text":""}')
     return b'{"type":"text","text":"%b"}' % (b"x" * (size - empty))
+
+
+def random_bodies(size: int, count: int, seed: int) -> list[bytes]:
+    """Make different `text` bodies of `size` bytes, which a store can't compress away."""
+    chance = random.Random(seed)
+    length = size - len(text_body(0))
+    return [b'{"type":"text","text":"%b"}' % bytes(chance.choices(_LETTERS, k=length)) for _ in range(count)]
 
 
 class SendTemplate:

@@ -15,6 +15,7 @@ from bench.job import BODY_BYTES, Job, Outcome, Progress
 from bench.meter import own_cpu_seconds
 
 _STEPS = 10
+_BODIES = 4096
 
 
 def disk_bytes(folder: Path) -> int:
@@ -24,17 +25,21 @@ def disk_bytes(folder: Path) -> int:
 async def run(job: Job, progress: Progress) -> Outcome:
     users, batch = job.parameters["users"], job.parameters["batch"]
     batches = job.parameters["entries"] // 2 // _STEPS // batch
-    engine = await open_engine(job.server, Path(job.folder), wire.text_body(BODY_BYTES))
+    engine = await open_engine(job.server, Path(job.folder))
     chance = random.Random(1)
+    bodies = wire.random_bodies(BODY_BYTES, _BODIES, seed=2)
     outcome: Outcome = {"step_entries": batches * batch * 2}
     slowest = 0.0
     try:
         for step in range(_STEPS):
             start, cpu = time.perf_counter(), own_cpu_seconds()
             for _ in range(batches):
-                pairs = [(chance.randrange(users), chance.randrange(users)) for _ in range(batch)]
+                messages = [
+                    (int(users * chance.random()), int(users * chance.random()), chance.choice(bodies))
+                    for _ in range(batch)
+                ]
                 before = time.perf_counter()
-                await engine.send_batch(pairs)
+                await engine.send_batch(messages)
                 slowest = max(slowest, time.perf_counter() - before)
             outcome[f"step_{step + 1:02d}"] = batches * batch / (time.perf_counter() - start)
             outcome[f"cpu_{step + 1:02d}"] = (own_cpu_seconds() - cpu) / (time.perf_counter() - start)
