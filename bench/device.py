@@ -8,11 +8,14 @@ is decoded on top, to show that the markers count right and that the contents ar
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from bench import wire
+
+_digits = re.compile(rb"[0-9]+")
 
 AUDIT_EVERY = 64
 PAGE = 1000
@@ -224,5 +227,7 @@ class Device(WSListener):
 
 
 def _number(payload: bytes, marker: int) -> int:
-    start = marker + len(wire.ENTRY_SEQ)
-    return int(payload[start : payload.index(b",", start)])
+    digits = _digits.match(payload, marker + len(wire.ENTRY_SEQ))
+    if digits is None:
+        raise LoadError("a number is missing")
+    return int(digits[0])
