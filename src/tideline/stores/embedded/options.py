@@ -6,8 +6,11 @@ from rocksdict import BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMod
 from .keys import FAMILIES
 
 _BLOOM_BITS = 10
-_APPENDED = ("entries", "messages")
-"""Families that grow with every message: the large write buffers, and compressed."""
+_LARGE = ("entries", "messages", "sends")
+"""Families that every message adds to: the large write buffers."""
+_COMPRESSED = ("entries", "messages")
+_MISSED = ("sends", "conversations", "heads", "members")
+"""Families that are mostly asked for what isn't there: a filter for the write buffer too."""
 
 
 class EmbeddedOptions(Struct, frozen=True, kw_only=True):
@@ -49,13 +52,17 @@ def database_options(options: EmbeddedOptions) -> tuple[Options, dict[str, Optio
     families = {}
     for name in FAMILIES:
         family = Options(raw_mode=True)
-        appended = name in _APPENDED
-        family.set_write_buffer_size(options.write_buffer if appended else options.write_buffer // 4)
+        family.set_write_buffer_size(options.write_buffer if name in _LARGE else options.write_buffer // 4)
         family.set_level_compaction_dynamic_level_bytes(True)
-        family.set_compression_type(DBCompressionType.lz4() if appended else DBCompressionType.none())
+        compressed = name in _COMPRESSED
+        family.set_compression_type(DBCompressionType.lz4() if compressed else DBCompressionType.none())
+        if name in _MISSED:
+            family.set_memtable_whole_key_filtering(True)
+            family.set_memtable_prefix_bloom_ratio(0.1)
         table = BlockBasedOptions()
         table.set_block_cache(cache)
-        table.set_cache_index_and_filter_blocks(True)
+        # Every send looks for its idempotency key; those filters stay at hand, a few MB until they expire.
+        table.set_cache_index_and_filter_blocks(name != "sends")
         table.set_pin_l0_filter_and_index_blocks_in_cache(True)
         table.set_format_version(5)
         if name != "entries":  # entries are read by range only
@@ -69,4 +76,5 @@ def durable() -> WriteOptions:
     """Return the options of a write that is on the disk when it returns."""
     options = WriteOptions()
     options.sync = True
+    options.memtable_insert_hint_per_batch = True
     return options
