@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bench.job import Job, Line, Outcome
+from bench.machine import synced_write
 from bench.scenarios import Case, Measured
 from bench.servers import ROOT, Cores, Server, ServerError, environment, running, scratch
 
@@ -51,11 +52,12 @@ async def measure(case: Case, plan: Plan, watch: Watch) -> Measured:
 async def one(case: Case, server: str, plan: Plan, progress: Callable[[float], None]) -> Outcome:
     """Run one case once against one server."""
     async with scratch(plan.folder) as folder:
+        disk = {"fsync_us": synced_write(folder, 50) * 1e6}
         if case.in_process:
             here = Server(url="", secret="", pid=0)
-            return await load(job(case, server, plan, folder, here, plan.cores.server), progress)
+            return disk | await load(job(case, server, plan, folder, here, plan.cores.server), progress)
         async with running(server, plan.cores.server, folder, plan.profile) as started:
-            return await load(job(case, server, plan, folder, started, plan.cores.load), progress)
+            return disk | await load(job(case, server, plan, folder, started, plan.cores.load), progress)
 
 
 def job(case: Case, server: str, plan: Plan, folder: Path, started: Server, core: int) -> Job:

@@ -40,7 +40,7 @@ class Case:
     note: str = ""
 
 
-_CPU = ("server_us", "server_cpu", "generator_cpu", "others_cpu")
+_CPU = ("server_us", "server_cpu", "generator_cpu", "others_cpu", "fsync_us")
 
 SCENARIOS: dict[str, tuple[Case, ...]] = {
     "pairs": tuple(
