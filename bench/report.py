@@ -120,7 +120,8 @@ def write_json(path: Path, results: Sequence[Measured], machine: dict[str, str |
             "load": result.case.load,
             "unit": result.case.unit,
             "figure": result.case.figure,
-            "parameters": result.case.parameters,
+            "parameters": result.parameters,
+            "quick": result.quick,
             "note": result.case.note,
             "median": {
                 server: median(result.values(server)) if result.values(server) else None
