@@ -136,7 +136,7 @@ class Device:
         self._line.ask("hello", hello)
 
     def _welcome(self, given: responses.Welcome) -> None:
-        self._line.flights.end(given.id)
+        self._line.flights.clear()
         if self.user is not None and self.user != given.user:
             self._end("wrong_user", f"the local store is of {self.user}, the token of {given.user}")
             return
