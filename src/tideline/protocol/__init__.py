@@ -1,0 +1,1 @@
+"""The wire contract: frames, errors, codec. Imports nothing else of ours."""

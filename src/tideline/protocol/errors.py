@@ -89,7 +89,7 @@ class RequestError(TidelineError):
         return ERRORS.get(self.code, ERRORS["internal"]).status
 
 
-class ConnectionClosed(TidelineError):  # noqa: N818 - the field's word for it
+class ConnectionClosed(TidelineError):
     """A connection ended.
 
     ``code`` is the WebSocket close code; ``reconnect`` says whether the same device may try again unchanged.

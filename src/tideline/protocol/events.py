@@ -1,6 +1,6 @@
 """Events: what an entry of a sync timeline tells a device (protocol, section 7)."""
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -85,15 +85,7 @@ class UnknownEvent(Struct, frozen=True):
 
 
 AnyEvent = (
-    MessageEvent
-    | Edited
-    | Recalled
-    | Reaction
-    | ReadEvent
-    | ConversationEvent
-    | MemberEvent
-    | Custom
-    | UnknownEvent
+    MessageEvent | Edited | Recalled | Reaction | ReadEvent | ConversationEvent | MemberEvent | Custom | UnknownEvent
 )
 
 _KNOWN = MessageEvent | Edited | Recalled | Reaction | ReadEvent | ConversationEvent | MemberEvent | Custom
@@ -108,7 +100,7 @@ def decode_event(raw: Raw | bytes) -> AnyEvent:
         msgspec.DecodeError: if ``raw`` is not JSON, or a known event is malformed.
     """
     try:
-        return _decoder.decode(raw)
+        return cast(AnyEvent, _decoder.decode(raw))
     except msgspec.ValidationError:
         kind = _generic.decode(raw).get("type")
         if isinstance(kind, str) and kind not in _TYPES:
@@ -118,5 +110,14 @@ def decode_event(raw: Raw | bytes) -> AnyEvent:
 
 _TYPES = frozenset(
     str(struct.__struct_config__.tag)
-    for struct in (MessageEvent, Edited, Recalled, Reaction, ReadEvent, ConversationEvent, MemberEvent, Custom)
+    for struct in (
+        MessageEvent,
+        Edited,
+        Recalled,
+        Reaction,
+        ReadEvent,
+        ConversationEvent,
+        MemberEvent,
+        Custom,
+    )
 )

@@ -20,11 +20,11 @@ _token = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]')
 _SPACE: Final = b" \t\r\n"
 
 
-class NotJSON(Exception):  # noqa: N818 - a verdict on the text
+class NotJSON(Exception):
     """The text is no JSON at all."""
 
 
-class NotIJSON(Exception):  # noqa: N818 - a verdict on the text
+class NotIJSON(Exception):
     """The text is JSON, but not I-JSON; the message says why."""
 
 
@@ -133,7 +133,11 @@ def _decode_slowly(text: bytes) -> Any:
         string, malformed = text.decode("utf-8", "surrogateescape"), True
     try:
         value = json.loads(
-            string, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer, parse_float=_finite
+            string,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_finite,
         )
     except (ValueError, RecursionError) as error:
         raise NotJSON(str(error)) from None

@@ -22,13 +22,17 @@ class Post:
 
 
 class Run:
-    """Consecutive entries of one user's sync timeline: ``posts[i]`` has the number ``first`` + i."""
+    """Consecutive entries of one user's sync timeline: ``posts[i]`` has the number ``first`` + i.
 
-    __slots__ = ("first", "posts")
+    ``pushes`` is for whoever pushes it: the frames of the whole run, made once for all of the user's devices.
+    """
+
+    __slots__ = ("first", "posts", "pushes")
 
     def __init__(self, first: int, posts: list[Post]) -> None:
         self.first = first
         self.posts = posts
+        self.pushes: list[bytes] | None = None
 
     @property
     def last(self) -> int:
@@ -43,18 +47,21 @@ SendKey = tuple[str, str, str]
 class Placement:
     """Where a message went: the record behind an idempotency key.
 
-    ``seq``, its place in the sender's own timeline, is 0 until the batch is numbered. ``body`` is the body first
-    sent, as bytes.
+    ``seq``, its place in the sender's own timeline, is 0 until the batch is numbered: ``index`` is its place in
+    the sender's run. ``body`` is the body first sent, as bytes; ``command`` what sent it, if in this batch.
     """
 
-    __slots__ = ("body", "index", "message_seq", "seq", "time")
+    __slots__ = ("body", "command", "index", "message_seq", "seq", "time")
 
-    def __init__(self, message_seq: int, time: int, body: bytes, *, seq: int = 0, index: int = 0) -> None:
+    def __init__(
+        self, message_seq: int, time: int, body: bytes, *, seq: int = 0, index: int = 0, command: Any = None
+    ) -> None:
         self.message_seq = message_seq
         self.time = time
         self.body = body
         self.seq = seq
         self.index = index
+        self.command = command
 
 
 class Changes:
@@ -63,8 +70,8 @@ class Changes:
     __slots__ = ("conversations", "joined", "left", "members", "messages", "placements", "runs")
 
     def __init__(self) -> None:
-        self.messages: list[tuple[str, int, bytes]] = []
-        """Conversation, ``message_seq``, JSON."""
+        self.messages: list[tuple[bytes, bytes]] = []
+        """Place and JSON."""
         self.runs: dict[str, Run] = {}
         """By user."""
         self.conversations: dict[str, Conversation] = {}

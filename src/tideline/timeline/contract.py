@@ -94,9 +94,7 @@ class Store(Protocol):
     app: str
     epoch: str
 
-    def begin(
-        self, conversations: Collection[str], sends: Collection[SendKey]
-    ) -> AbstractAsyncContextManager[Unit]:
+    def begin(self, conversations: Collection[str], sends: Collection[SendKey]) -> AbstractAsyncContextManager[Unit]:
         """Open a unit that may look up these conversations and idempotency keys."""
         ...
 
@@ -116,8 +114,8 @@ class Store(Protocol):
         """Forget the entries with ``seq`` < ``before``; the head stays."""
         ...
 
-    async def messages(self, places: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
-        """Return messages by conversation (as bytes) and ``message_seq``; None where the store has none."""
+    async def messages(self, places: Sequence[bytes]) -> list[bytes | None]:
+        """Return messages by place (:mod:`tideline.timeline.refs`); None where the store has none."""
         ...
 
     async def history(

@@ -1,58 +1,58 @@
 """References: what an entry of a sync timeline is stored as, some tens of bytes.
 
-======  =============================================  =========================================
-first   then                                           is
-======  =============================================  =========================================
-``m``   conversation, ``\\0``, message_seq              a message, resolved when it is read
-``s``   conversation, ``\\0``, message_seq, ``\\0``,      a conversation's state as one member saw
-        JSON object                                    it; its last message is resolved when read
-``e``   JSON object                                    an event that is whole in itself
-======  =============================================  =========================================
+======  ===================================  ================================================================
+first   then                                 is
+======  ===================================  ================================================================
+``m``   place                                a message, resolved when it is read
+``s``   place, JSON object                   a conversation's state as one member saw it; its last message,
+                                             at that place (``message_seq`` 0: none), is resolved when read
+``e``   JSON object                          an event that is whole in itself
+======  ===================================  ================================================================
 
-A name never holds a zero byte, so the parts can't be confused. Content that can be edited or recalled is never
-in a reference: it would outlive its recall.
+A *place* is where a message is: its conversation, a zero byte, which no name holds, and ``message_seq`` in 8 bytes.
+Content that can be edited or recalled is never in a reference: it would outlive its recall.
 """
 
-from typing import NamedTuple
+MESSAGE = b"m"
+STATE = b"s"
+EVENT = b"e"
 
 
-class Ref(NamedTuple):
-    """A reference taken apart; ``message_seq`` is 0 where none is meant."""
-
-    kind: bytes
-    conversation: bytes
-    message_seq: int
-    data: bytes
+def place(conversation: bytes, message_seq: int) -> bytes:
+    """Say where a message is."""
+    return b"%b\0%b" % (conversation, message_seq.to_bytes(8, "big"))
 
 
-def message(conversation: bytes, message_seq: int) -> bytes:
+def read_place(where: bytes) -> tuple[bytes, int]:
+    """Return the conversation and the ``message_seq`` of a place."""
+    return where[:-9], int.from_bytes(where[-8:], "big")
+
+
+def message(where: bytes) -> bytes:
     """Refer to a message."""
-    return b"m%b\0%d" % (conversation, message_seq)
+    return MESSAGE + where
 
 
-def state(conversation: bytes, message_seq: int, data: bytes) -> bytes:
-    """Hold a conversation's state without its last message, which is at ``message_seq`` (0: none)."""
-    return b"s%b\0%d\0%b" % (conversation, message_seq, data)
+def state(where: bytes, data: bytes) -> bytes:
+    """Hold a conversation's state without its last message."""
+    return b"%b%b%b" % (STATE, where, data)
 
 
 def event(data: bytes) -> bytes:
     """Hold an event whole."""
-    return b"e" + data
+    return EVENT + data
 
 
-def parse(ref: bytes) -> Ref:
-    """Take a reference apart.
+def parse(ref: bytes) -> tuple[bytes, bytes, bytes]:
+    """Take a reference apart: its kind, a place (empty for an event), and data (empty for a message).
 
     Raises:
         ValueError: if it is none.
     """
     kind = ref[:1]
-    if kind == b"m":
-        conversation, _, seq = ref[1:].partition(b"\0")
-        return Ref(kind, conversation, int(seq), b"")
-    if kind == b"s":
-        conversation, seq, data = ref[1:].split(b"\0", 2)
-        return Ref(kind, conversation, int(seq), data)
-    if kind == b"e":
-        return Ref(kind, b"", 0, ref[1:])
-    raise ValueError(f"unknown reference {ref[:80]!r}")
+    if kind == EVENT:
+        return kind, b"", ref[1:]
+    end = ref.find(b"\0") + 9
+    if kind not in (MESSAGE, STATE) or end < 10 or len(ref) < end:
+        raise ValueError(f"no reference: {ref[:80]!r}")
+    return kind, ref[1:end], ref[end:]

@@ -77,4 +77,4 @@ class Timeline:
 
 
 def _entry(seq: int, ref: bytes) -> TimelineEntry:
-    return TimelineEntry(seq, refs.parse(ref).data)
+    return TimelineEntry(seq, refs.parse(ref)[2])

@@ -1,5 +1,6 @@
 """The embedded store: RocksDB in the server's own process, one folder on disk."""
 
-from .database import EmbeddedBackend, EmbeddedOptions, open_embedded
+from .database import EmbeddedBackend, open_embedded
+from .options import EmbeddedOptions
 
 __all__ = ["EmbeddedBackend", "EmbeddedOptions", "open_embedded"]

@@ -9,7 +9,7 @@ so nothing but a new process may go on.
 import asyncio
 import secrets
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
@@ -90,7 +90,7 @@ class Database:
 
     def apps(self) -> list[str]:
         """Return all apps that have data."""
-        keys = (bytes(key) for key in self.rdict.keys())
+        keys = (cast(bytes, key) for key, _ in self.rdict.items())
         return [key.removesuffix(b"/epoch").decode() for key in keys if key.endswith(b"/epoch")]
 
     def _close(self) -> None:
@@ -142,7 +142,7 @@ class EmbeddedBackend:
         await asyncio.sleep(0)
 
 
-class open_embedded:  # noqa: N801 - used like a function
+class open_embedded:
     """Open a folder as a store for one app: ``async with tideline.open_store("./data") as store``.
 
     Raises:

@@ -6,7 +6,7 @@ family         key                                         value
 entries        app/ user \\0 seq                            reference (:mod:`tideline.timeline.refs`)
 heads          app/ user                                   head
 trimmed        app/ user                                   the lowest seq held, where it isn't 1
-messages       app/ conversation \\0 message_seq            JSON of the message
+messages       app/ place                                  JSON of the message
 conversations  app/ conversation                           :class:`~tideline.timeline.records.Conversation`
 members        app/ conversation \\0 user                   :class:`~tideline.timeline.records.Member`
 left           app/ conversation \\0 user \\0 joined         the last message_seq that a former member got
@@ -66,10 +66,6 @@ class Keys:
     def conversation(self, conversation: str) -> bytes:
         """Key of a conversation's record."""
         return self.app + conversation.encode()
-
-    def message(self, conversation: bytes, message_seq: int) -> bytes:
-        """Key of a message."""
-        return b"%b%b\0%b" % (self.app, conversation, message_seq.to_bytes(8, "big"))
 
     def pair(self, first: str, second: str) -> bytes:
         """Key of what belongs to two names: a member, a membership, a device."""

@@ -9,12 +9,13 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from rocksdict import Rdict, ReadOptions, WriteBatch
 
-from tideline.stores.bounded import Bounded
+from tideline.timeline import refs
+from tideline.timeline.bounded import Bounded
 from tideline.timeline.changes import Placement, SendKey
 from tideline.timeline.contract import Membership, Span
 from tideline.timeline.records import Conversation, Device, Member, Room
@@ -57,9 +58,7 @@ class EmbeddedStore:
     # writing
 
     @asynccontextmanager
-    async def begin(
-        self, conversations: Collection[str], sends: Collection[SendKey]
-    ) -> AsyncIterator[EmbeddedUnit]:
+    async def begin(self, conversations: Collection[str], sends: Collection[SendKey]) -> AsyncIterator[EmbeddedUnit]:
         """Open a unit; what it looks up is read when it is asked for."""
         async with self._lock:
             self._ensure()
@@ -106,7 +105,7 @@ class EmbeddedStore:
         if found is None:
             return None
         message_seq, seq, sent = map(int, found.split())
-        text = self._family("messages").get(self.keys.message(key[1].encode(), message_seq))
+        text = self._family("messages").get(self.keys.app + refs.place(key[1].encode(), message_seq))
         body = bytes(_body(text).body) if text is not None else b""
         return Placement(message_seq, sent, body, seq=seq)
 
@@ -183,13 +182,11 @@ class EmbeddedStore:
         batch.delete_range(prefix + number(0), prefix + number(before), handles["entries"])
         self.database.write(batch)
 
-    async def messages(self, places: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
+    async def messages(self, places: Sequence[bytes]) -> list[bytes | None]:
         """Return messages by place, in one look-up of many keys."""
         self._ensure()
         app = self.keys.app
-        wanted = [b"%b%b\0%b" % (app, conversation, seq.to_bytes(8, "big")) for conversation, seq in places]
-        found: list[bytes | None] = self._family("messages").get(wanted)
-        return found
+        return _many(self._family("messages"), [app + place for place in places])
 
     async def history(
         self, conversation: str, low: int, high: int, limit: int, *, backwards: bool
@@ -225,8 +222,8 @@ class EmbeddedStore:
                 found[index] = Membership(room.conversation, room.members[user])
         if missing:
             names = [conversations[index] for index in missing]
-            records = self._family("conversations").get([self.keys.conversation(name) for name in names])
-            members = self._family("members").get([self.keys.pair(name, user) for name in names])
+            records = _many(self._family("conversations"), [self.keys.conversation(name) for name in names])
+            members = _many(self._family("members"), [self.keys.pair(name, user) for name in names])
             for index, record, member in zip(missing, records, members, strict=True):
                 if record is not None and member is not None:
                     found[index] = Membership(_conversation(record), _member(member))
@@ -236,10 +233,7 @@ class EmbeddedStore:
         """Return the ids of all of a user's conversations."""
         self._ensure()
         prefix = self.keys.under(user)
-        return [
-            key[len(prefix) :].decode()
-            for key, _ in _pairs(self._family("memberships"), prefix, prefix + b"\xff")
-        ]
+        return [key[len(prefix) :].decode() for key, _ in _pairs(self._family("memberships"), prefix, prefix + b"\xff")]
 
     async def devices(self, user: str) -> dict[str, Device]:
         """Return a user's devices."""
@@ -277,17 +271,24 @@ class EmbeddedStore:
             self._earlier = True
 
 
+def _many(family: Rdict, keys: list[bytes]) -> list[bytes | None]:
+    """Look up many records at once."""
+    return cast(list[bytes | None], family.get(cast(list[Any], keys)))
+
+
 def _pairs(family: Rdict, low: bytes, high: bytes) -> Iterator[tuple[Any, Any]]:
     """Iterate over the records with low ≤ key < high."""
+    # The iterator reads its bounds from the options' memory: they must live as long as it does.
     options = ReadOptions()
     options.set_iterate_upper_bound(high)
-    return family.items(from_key=low, read_opt=options)
+    yield from family.items(from_key=low, read_opt=options)
+    del options
 
 
 def _pairs_back(family: Rdict, high: bytes, low: bytes) -> Iterator[tuple[Any, Any]]:
     """Iterate over the records with low ≤ key ≤ high, from the highest down."""
-    options = ReadOptions()
-    options.set_iterate_lower_bound(low)
-    return family.items(backwards=True, from_key=high, read_opt=options)
-
-
+    # rocksdict 0.3.29 takes a lower bound for an upper one, so the end is found here.
+    for pair in family.items(backwards=True, from_key=high):
+        if cast(bytes, pair[0]) < low:
+            return
+        yield pair

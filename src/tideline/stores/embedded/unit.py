@@ -53,8 +53,8 @@ class EmbeddedUnit:
         batch = WriteBatch(raw_mode=True)
         put = batch.put
         family = handles["messages"]
-        for conversation, seq, text in changes.messages:
-            put(b"%b%b\0%b" % (keys.app, conversation.encode(), seq.to_bytes(8, "big")), text, family)
+        for place, text in changes.messages:
+            put(keys.app + place, text, family)
         for user, run in changes.runs.items():
             _put_run(batch, store, user, run)
         family = handles["conversations"]

@@ -1,0 +1,5 @@
+"""``python -m tideline``."""
+
+from tideline.cli import main
+
+main()

@@ -1,0 +1,188 @@
+"""The server: the only place where concrete parts are wired together."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from tideline import secret
+from tideline.config import Settings
+from tideline.delivery.engine import LocalEngine
+from tideline.gateway.auth import MAIN, Key, Keyring
+from tideline.gateway.front import Front
+from tideline.gateway.gateway import Gateway
+from tideline.gateway.http import HttpSide
+from tideline.gateway.settings import GatewaySettings
+from tideline.observe import Observer
+from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions
+from tideline.timeline.contract import StoreError, StoreFailed, StoreUnavailable
+
+STORE = "store"
+"""The part of the data folder that is RocksDB's."""
+_DEVICES_EVERY = 5.0
+_STOP_TIMEOUT = 5.0
+EXIT_FAILED = 70
+"""Exit status when durability was in doubt."""
+
+
+def keys(settings: Settings) -> dict[str, Key]:
+    """Return the keys of all apps; the main one is made in the data folder if it is not given."""
+    main = settings.secret or secret.load_or_make(settings.data)
+    return {
+        MAIN: Key(main, settings.algorithm),
+        **{app: Key(value) for app, value in settings.apps.items()},
+    }
+
+
+def embedded_options(settings: Settings) -> EmbeddedOptions:
+    """Return what of the settings concerns the embedded store."""
+    return EmbeddedOptions(
+        block_cache=settings.block_cache,
+        write_buffer=settings.write_buffer,
+        wal_limit=settings.wal_limit,
+        cached_heads=settings.cached_heads,
+        cached_members=settings.cached_members,
+        client_id_ttl=settings.limit_client_id_ttl,
+    )
+
+
+def store_path(data: Path) -> Path:
+    """Return where in a data folder the embedded store is."""
+    return data / STORE
+
+
+class Server:
+    """A running server; made by :func:`running`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.observer = Observer()
+        self.failed: asyncio.Future[StoreFailed] = asyncio.get_running_loop().create_future()
+        self._backend = EmbeddedBackend(store_path(settings.data), embedded_options(settings))
+        self._engines: dict[str, LocalEngine] = {}
+        self.gateway = Gateway(
+            Keyring(keys(settings)),
+            self.engine,
+            settings.limits,
+            GatewaySettings(
+                heartbeat=settings.heartbeat,
+                hello_timeout=settings.hello_timeout,
+                high_water=settings.high_water,
+                drain_timeout=settings.drain_timeout,
+                max_in_flight=settings.max_in_flight,
+                allowed_origins=settings.origins,
+            ),
+            self.observer,
+        )
+        self._runner = web.AppRunner(
+            HttpSide(self.gateway, self._backend.probe).application(), access_log=None, handle_signals=False
+        )
+        self._listener: asyncio.Server | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self.address = ""
+
+    async def engine(self, app: str) -> LocalEngine:
+        """Return an app's engine."""
+        engine = self._engines.get(app)
+        if engine is None:
+            engine = self._engines[app] = LocalEngine(
+                await self._backend.store(app),
+                self.settings.limits,
+                self.observer,
+                batch_records=self.settings.batch_records,
+                failed=self._fail,
+            )
+        return engine
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: if the address can't be used.
+        """
+        await self._runner.setup()
+        http = self._runner.server
+        assert http is not None
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            lambda: Front(self.gateway, http), self.settings.host, self.settings.port, backlog=4096
+        )
+        host, port = self._listener.sockets[0].getsockname()[:2]
+        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.gateway.start()
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Stop accepting, commit what is in flight, say ``bye``, close the store."""
+        self.observer.stopping(len(self.gateway))
+        if self._listener is not None:
+            self._listener.close()
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT):
+                for engine in self._engines.values():
+                    await engine.drain()
+        except (TimeoutError, StoreError) as error:
+            self.observer.commit_failed(f"at the stop: {error}")
+        await self.gateway.close(self.settings.retry_after)
+        if self._keeper is not None:
+            self._keeper.cancel()
+        await self._runner.cleanup()
+        await self._backend.close()
+        self.observer.stopped()
+
+    def _fail(self, error: StoreFailed) -> None:
+        self.observer.store_failed(str(error))
+        if not self.failed.done():
+            self.failed.set_result(error)
+
+    async def _keep(self) -> None:
+        """Write what is known of devices, now and then."""
+        while True:
+            await asyncio.sleep(_DEVICES_EVERY)
+            for engine in self._engines.values():
+                try:
+                    await engine.devices.flush()
+                except StoreUnavailable as error:
+                    self.observer.commit_failed(f"devices: {error}")
+                except StoreFailed as error:
+                    self._fail(error)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Server]:
+    """Run a server within this block.
+
+    Raises:
+        StoreLocked: if another process has the data open.
+        OSError: if the address or the folder can't be used.
+    """
+    started = time.perf_counter()
+    server = Server(settings)
+    try:
+        await server.start()
+        server.observer.started(server.address, str(settings.data), time.perf_counter() - started)
+        yield server
+    finally:
+        await server.stop()
+
+
+async def serve(settings: Settings, ready: asyncio.Future[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as server:
+        if ready is not None:
+            ready.set_result(server.address)
+        server.failed.add_done_callback(lambda _: stop.set())
+        await stop.wait()
+        if server.failed.done():
+            # Nothing more may be written: recovery at the next start decides what is committed.
+            os._exit(EXIT_FAILED)
+    return 0

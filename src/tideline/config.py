@@ -1,0 +1,84 @@
+"""All settings of a server, in one place.
+
+Each can be given on the command line (``--batch-records 4096``), in the environment (``TIDELINE_BATCH_RECORDS``)
+and in a TOML file (``batch_records = 4096``); the first of these that has it wins. All are documented in
+``docs/reference/settings.md``.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tideline.observe.logs import LogFormat, LogLevel
+from tideline.protocol.limits import Limits
+
+_LIMITS = Limits()
+MEBIBYTE = 2**20
+
+
+def _help(text: str) -> Parameter:
+    return Parameter(help=text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a server can be told; sizes in bytes, times in seconds."""
+
+    host: Annotated[str, _help("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, _help("Port to listen on; 0 takes a free one.")] = 8420
+    data: Annotated[Path, _help("Folder of the embedded store.")] = Path("data")
+    secret: Annotated[
+        str | None,
+        Parameter(
+            help="Key that signs tokens of the app 'main'; without it one is made at the first start and kept in "
+            "the data folder. Better given as TIDELINE_SECRET than on the command line.",
+            show_default=False,
+        ),
+    ] = None
+    algorithm: Annotated[str, _help("JWT algorithm of the app 'main'.")] = "HS256"
+    apps: Annotated[dict[str, str], _help("Keys of further apps by name; each is a name space of its own.")] = field(
+        default_factory=dict
+    )
+    origins: Annotated[tuple[str, ...], _help("Origins of pages, besides the server's own, that may connect.")] = ()
+
+    heartbeat: Annotated[float, _help("Seconds of silence after which a device pings.")] = 30.0
+    hello_timeout: Annotated[float, _help("Seconds that a connection has to say hello.")] = 10.0
+    drain_timeout: Annotated[float, _help("Seconds that a full outgoing buffer has to drain.")] = 30.0
+    high_water: Annotated[int, _help("Bytes of outgoing buffer over which a connection turns behind.")] = 262_144
+    max_in_flight: Annotated[int, _help("Requests in flight at which a connection is not read from.")] = 1024
+    batch_records: Annotated[int, _help("Records at which a batch is full.")] = 8192
+    retry_after: Annotated[float, _help("Seconds over which devices come back after a restart.")] = 2.0
+
+    block_cache: Annotated[int, _help("Memory for what was read from the store.")] = 64 * MEBIBYTE
+    write_buffer: Annotated[int, _help("Memory for what was written, per large column family.")] = 32 * MEBIBYTE
+    wal_limit: Annotated[int, _help("Write-ahead log to replay after a crash, at most.")] = 64 * MEBIBYTE
+    cached_heads: Annotated[int, _help("Heads of timelines kept in memory.")] = 262_144
+    cached_members: Annotated[int, _help("Members of conversations kept in memory.")] = 131_072
+
+    log_level: Annotated[LogLevel, _help("Least important log events to write.")] = "info"
+    log_format: Annotated[LogFormat, _help("Log events for people, or one JSON object a line.")] = "text"
+
+    limit_frame: Annotated[int, _help("Bytes of one WebSocket message from a client.")] = _LIMITS.frame
+    limit_page_bytes: Annotated[int, _help("Bytes of one WebSocket message to a client.")] = _LIMITS.page_bytes
+    limit_body: Annotated[int, _help("Bytes of a message's body.")] = _LIMITS.body
+    limit_page: Annotated[int, _help("Entries of a page.")] = _LIMITS.page
+    limit_history: Annotated[int, _help("Messages of one answer to history.")] = _LIMITS.history
+    limit_snapshot: Annotated[int, _help("Conversations of one page of a snapshot.")] = _LIMITS.snapshot
+    limit_group_members: Annotated[int, _help("Members of a group.")] = _LIMITS.group_members
+    limit_mentions: Annotated[int, _help("Mentions of a message.")] = _LIMITS.mentions
+    limit_title: Annotated[int, _help("Bytes of a title.")] = _LIMITS.title
+    limit_reactions: Annotated[int, _help("Kinds of reactions to a message.")] = _LIMITS.reactions
+    limit_devices: Annotated[int, _help("Devices of a user.")] = _LIMITS.devices
+    limit_client_id_ttl: Annotated[int, _help("Seconds that an idempotency key is remembered, at least.")] = (
+        _LIMITS.client_id_ttl
+    )
+    limit_sends_per_second: Annotated[int, _help("Sends a second of one connection; 0: no limit.")] = (
+        _LIMITS.sends_per_second
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that clients are told."""
+        return Limits(**{name: getattr(self, f"limit_{name}") for name in Limits.__struct_fields__})

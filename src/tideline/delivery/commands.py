@@ -1,0 +1,62 @@
+"""What reaches the sequencer, and what comes out of it."""
+
+from typing import Protocol
+
+from tideline.protocol.errors import RequestError
+from tideline.protocol.requests import Request
+from tideline.timeline.changes import Run
+
+
+class Origin(Protocol):
+    """Whoever waits for the outcome of a command."""
+
+    def answered(self, command: "Command", frame: bytes) -> None:
+        """Take the response."""
+        ...
+
+    def refused(self, command: "Command", error: RequestError) -> None:
+        """Take the error."""
+        ...
+
+
+class Command:
+    """A request that changes something, on its way to the sequencer.
+
+    ``conversation`` is a valid id; ``id`` is None where the answer carries none (HTTP). With ``placed``, the answer
+    to a send stands at its entry's place among the origin's pushes; else the origin is told like of any other.
+    """
+
+    __slots__ = ("conversation", "id", "kind", "origin", "placed", "request", "user")
+
+    def __init__(
+        self,
+        kind: str,
+        user: str,
+        conversation: str,
+        request: Request,
+        origin: Origin,
+        *,
+        id: int | None,
+        placed: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.user = user
+        self.conversation = conversation
+        self.request = request
+        self.origin = origin
+        self.id = id
+        self.placed = placed
+
+
+class Commit:
+    """What one commit brought, announced once it is durable.
+
+    ``runs`` are the new entries by user, ``replies`` the outcomes of commands in order, except those that stand
+    among the pushes of their origin.
+    """
+
+    __slots__ = ("replies", "runs")
+
+    def __init__(self, runs: dict[str, Run], replies: list[tuple[Command, bytes | RequestError]]) -> None:
+        self.runs = runs
+        self.replies = replies

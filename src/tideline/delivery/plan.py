@@ -1,0 +1,156 @@
+"""A batch while it is planned: the commands change rooms, post events and note outcomes here; nothing is written.
+
+A command first checks everything, then changes: one that raises has changed nothing.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from tideline.protocol import splice
+from tideline.protocol.errors import RequestError
+from tideline.protocol.limits import Limits
+from tideline.protocol.names import kind_of, parties
+from tideline.timeline import refs
+from tideline.timeline.changes import Changes, Placement, Post, Run, SendKey
+from tideline.timeline.contract import Unit
+from tideline.timeline.records import Conversation, Member, Room
+
+from .commands import Command
+
+quoted = lru_cache(65_536)(splice.quote)
+"""JSON of a name, which is the same every time."""
+
+
+class StatePost(Post):
+    """A conversation's state on its way to one user; whole only once the last message is in it."""
+
+    __slots__ = ("state", "where")
+
+    def __init__(self, where: bytes, state: bytes) -> None:
+        super().__init__(refs.state(where, state), b"")
+        self.where = where
+        self.state = state
+
+    def complete(self, last_message: bytes | None) -> None:
+        """Put the last message in."""
+        self.state = splice.with_last_message(self.state, last_message)
+        self.event = splice.state_event(self.state)
+
+
+Outcome = bytes | RequestError | Placement | StatePost
+"""What a command will be told: a frame, an error, or what becomes a frame once the batch is numbered."""
+
+
+class Plan:
+    """What a batch is going to commit, and what its commands will be told."""
+
+    __slots__ = ("changes", "limits", "now", "outcomes", "state_posts", "unit")
+
+    def __init__(self, unit: Unit, now: int, limits: Limits) -> None:
+        self.unit = unit
+        self.now = now
+        self.limits = limits
+        self.changes = Changes()
+        self.outcomes: list[tuple[Command, Outcome]] = []
+        self.state_posts: list[StatePost] = []
+
+    # looking up
+
+    def member(self, command: Command) -> tuple[Room, Member]:
+        """Return the command's conversation and its user's membership.
+
+        Raises:
+            RequestError: ``forbidden``, whether the conversation exists or not.
+        """
+        room = self.unit.room(command.conversation)
+        member = room.members.get(command.user) if room is not None else None
+        if room is None or member is None:
+            raise forbidden(command)
+        return room, member
+
+    def placement(self, key: SendKey) -> Placement | None:
+        """Return where a message went, in an earlier batch or in this one."""
+        return self.changes.placements.get(key) or self.unit.placement(key)
+
+    def open_direct(self, conversation: str) -> Room:
+        """Make the room of a direct conversation that is used for the first time."""
+        users = parties(conversation)
+        record = Conversation(id=conversation, kind="direct", time=self.now, count=len(users), ordinal=len(users))
+        members = {user: Member(joined=1, read=0, ordinal=place) for place, user in enumerate(users)}
+        room = Room(record, members)
+        self.unit.add_room(room)
+        for user, member in members.items():
+            self.join(room, user, member)
+        return room
+
+    # changing
+
+    def touch(self, room: Room) -> None:
+        """Have a conversation's record written."""
+        self.changes.conversations[room.conversation.id] = room.conversation
+
+    def change(self, room: Room, user: str) -> None:
+        """Have a member's record written."""
+        self.changes.members[room.conversation.id, user] = room.members[user]
+
+    def join(self, room: Room, user: str, member: Member) -> None:
+        """Let a user be a member."""
+        room.members[user] = member
+        key = room.conversation.id, user
+        self.changes.members[key] = member
+        self.changes.joined.add(key)
+
+    def leave(self, room: Room, user: str) -> None:
+        """Let a user be a member no more."""
+        member = room.members.pop(user)
+        key = room.conversation.id, user
+        self.changes.members.pop(key, None)
+        self.changes.joined.discard(key)
+        self.changes.left[(*key, member.joined)] = room.conversation.head
+
+    def post(self, post: Post, users: Iterable[str]) -> None:
+        """Append an event to the timelines of these users."""
+        runs = self.changes.runs
+        for user in users:
+            run = runs.get(user)
+            if run is None:
+                runs[user] = Run(0, [post])
+            else:
+                run.posts.append(post)
+
+    def post_event(self, event: bytes, users: Iterable[str]) -> None:
+        """Append an event that is whole in itself."""
+        self.post(Post(refs.event(event), event), users)
+
+    def post_state(self, where: bytes, state: bytes, user: str) -> None:
+        """Append a conversation's state as one user sees it."""
+        post = StatePost(where, state)
+        self.state_posts.append(post)
+        self.post(post, (user,))
+
+    # answering
+
+    def answer(self, command: Command, outcome: Outcome) -> None:
+        """Note what a command will be told, after the commit."""
+        self.outcomes.append((command, outcome))
+
+    def answer_state(self, command: Command, where: bytes, state: bytes) -> None:
+        """Note that a command will be told a conversation's state."""
+        post = StatePost(where, state)
+        self.state_posts.append(post)
+        self.outcomes.append((command, post))
+
+    def ok(self, command: Command) -> None:
+        """Note that a command is done and has nothing to say."""
+        self.outcomes.append((command, splice.ok(command.id)))
+
+
+def forbidden(command: Command) -> RequestError:
+    """Build the error for whoever is not a member, whether the conversation exists or not."""
+    return RequestError("forbidden", f"not a member of {command.conversation}")
+
+
+def unused_direct(command: Command) -> bool:
+    """Tell whether the command's user is a party of a direct conversation; the id alone decides."""
+    conversation = command.conversation
+    return kind_of(conversation) == "direct" and command.user in parties(conversation)

@@ -1,0 +1,125 @@
+"""The commands of everyday: sending a message, and moving a read position (protocol, section 4)."""
+
+from typing import Any
+
+import msgspec
+
+from tideline.protocol import splice
+from tideline.protocol.errors import RequestError, bad_request, too_large
+from tideline.protocol.limits import Limits
+from tideline.protocol.requests import Read, Send
+from tideline.timeline import refs
+from tideline.timeline.changes import Placement, Post
+
+from .commands import Command
+from .plan import Plan, forbidden, quoted, unused_direct
+
+_decode = msgspec.json.Decoder().decode
+
+
+def send(plan: Plan, command: Command) -> None:
+    """Store a message once, and refer to it in the timeline of every member.
+
+    Raises:
+        RequestError: ``forbidden``, ``too_large``, ``bad_request``, or ``conflict`` for a ``client_id`` that was
+            used with another body.
+    """
+    request = command.request
+    assert isinstance(request, Send)
+    user, id_ = command.user, command.conversation
+    body = bytes(request.body)
+    _check(request, body, plan.limits)
+    room = plan.unit.room(id_)
+    if room is None:
+        if not unused_direct(command):
+            raise forbidden(command)
+    elif user not in room.members:
+        raise forbidden(command)
+    key = (user, id_, request.client_id)
+    earlier = plan.placement(key)
+    if earlier is not None:
+        if not _same(earlier.body, body):
+            raise RequestError("conflict", "client_id was used with another body")
+        plan.answer(command, earlier)
+        return
+    head = room.conversation.head if room is not None else 0
+    if request.reply_to is not None and request.reply_to > head:
+        raise bad_request(f"reply_to is beyond the conversation's head, {head}")
+    if room is None:
+        room = plan.open_direct(id_)
+
+    conversation = room.conversation
+    seq = conversation.head = head + 1
+    time = conversation.time = max(plan.now, conversation.time)
+    room.members[user].read = seq
+    text = splice.message(
+        quoted(id_),
+        seq,
+        quoted(user),
+        splice.quote(request.client_id),
+        time,
+        body,
+        request.reply_to,
+        request.mentions,
+    )
+    where = refs.place(id_.encode(), seq)
+    post = Post(refs.message(where), splice.message_event(text))
+    plan.changes.messages.append((where, text))
+    plan.touch(room)
+    plan.change(room, user)
+    plan.post(post, room.members)
+    index = len(plan.changes.runs[user].posts) - 1
+    placement = plan.changes.placements[key] = Placement(seq, time, body, index=index, command=command)
+    if command.placed:
+        post.origin = command.origin
+        post.answer = splice.sent(command.id, quoted(id_), seq, time)
+    else:
+        plan.answer(command, placement)
+
+
+def read(plan: Plan, command: Command) -> None:
+    """Move a read position forward, and tell the user's other devices, and the peer of a direct conversation."""
+    request = command.request
+    assert isinstance(request, Read)
+    room = plan.unit.room(command.conversation)
+    if room is None and unused_direct(command):
+        plan.ok(command)
+        return
+    room, member = plan.member(command)
+    target = min(request.message_seq, room.conversation.head)
+    if target > member.read:
+        member.read = target
+        plan.change(room, command.user)
+        event = b'{"type":"read","conversation":%b,"user":%b,"message_seq":%d}' % (
+            quoted(command.conversation),
+            quoted(command.user),
+            target,
+        )
+        told = room.members if room.conversation.kind == "direct" else (command.user,)
+        plan.post_event(event, told)
+    plan.ok(command)
+
+
+def _check(request: Send, body: bytes, limits: Limits) -> None:
+    if len(body) > limits.body:
+        raise too_large("body", len(body), limits.body, "bytes")
+    if body[:1] != b"{":
+        raise bad_request("`body` is not a JSON object")
+    if request.mentions is not None and len(request.mentions) > limits.mentions:
+        raise too_large("mentions", len(request.mentions), limits.mentions, "users")
+
+
+def _same(one: bytes, other: bytes) -> bool:
+    """Compare two bodies as JSON values."""
+    return one == other or _equal(_decode(one), _decode(other))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare two JSON values; unlike in Python, ``true`` is not 1."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other)

@@ -1,0 +1,1 @@
+"""Where devices connect: WebSocket and HTTP on one port, tokens, limits."""

@@ -1,0 +1,411 @@
+"""One WebSocket connection of one device: a thin shell around the outbox (protocol, sections 2, 4 and 5).
+
+What comes in is decoded and either submitted to the sequencer at once (commands, so that a batch gathers what all
+connections say in one turn of the event loop) or queued for one worker (everything that reads, one at a time, so
+that a connection never has more than one page in the making). What goes out gathers and leaves as one WebSocket
+message per turn.
+
+Bounds: a frame by ``limits.frame``; requests in flight by ``max_in_flight``, at which the socket is not read from
+until they are answered; the outgoing buffer by ``high_water``, over which nothing is pushed, read or answered until
+it drains, and after ``drain_timeout`` of that the connection is closed.
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+from tideline.delivery.commands import Command
+from tideline.delivery.outbox import Outbox, Output
+from tideline.delivery.sequencer import COMMANDS
+from tideline.protocol import codec, ijson, splice
+from tideline.protocol.errors import Close, RequestError
+from tideline.protocol.limits import HELLO_BYTES
+from tideline.protocol.requests import Hello, Request, Signal
+from tideline.protocol.table import REQUESTS
+from tideline.timeline.changes import Post, Run
+from tideline.timeline.contract import StoreUnavailable
+from tideline.timeline.records import Device
+
+from .addressing import address
+from .auth import Identity
+from .bucket import Bucket
+from .frames import pack, push_frames, run_frames
+
+if TYPE_CHECKING:
+    from .gateway import Gateway
+    from .hub import Hub
+    from .session import Handle
+
+_CLOSE_TIMEOUT = 2.0
+"""Seconds that a peer has to answer a close."""
+
+KINDS: dict[type, str] = {spec.request: kind for kind, spec in REQUESTS.items()}
+
+
+class Connection(WSListener):
+    """A device that is connected, or is about to be (implements ``hub.Device`` and ``commands.Origin``)."""
+
+    __slots__ = (
+        "_bucket",
+        "_fragments",
+        "_in_flight",
+        "_out",
+        "_paused",
+        "_placed",
+        "_queue",
+        "_worker",
+        "closing",
+        "device",
+        "full_since",
+        "gateway",
+        "heard",
+        "hub",
+        "identity",
+        "name",
+        "outbox",
+        "since",
+        "transport",
+        "welcomed",
+    )
+
+    hub: "Hub"
+    device: Device
+    transport: WSTransport
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self.gateway = gateway
+        self.identity: Identity | None = None
+        self.name = ""
+        self.outbox = Outbox()
+        self.welcomed = False
+        self.closing = False
+        self.since = self.heard = gateway.now
+        self.full_since: float | None = None
+        """Since when the outgoing buffer has been over its high-water mark."""
+        self._out: list[bytes] = []
+        self._queue: deque[Request] | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._in_flight = 0
+        self._placed = 0
+        """Sends in flight, whose answers stand among the pushes."""
+        self._paused = False
+        self._fragments: list[bytes] | None = None
+        self._bucket: Bucket | None = None
+
+    # from the transport
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Take the connection from the handshake."""
+        self.transport = transport
+        transport.underlying_transport.set_write_buffer_limits(high=self.gateway.settings.high_water)
+        self.gateway.add(self)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Let go of everything."""
+        self.closing = True
+        if self.identity is not None:
+            self.hub.detach(self.identity.user, self.name, self)
+            if self.welcomed:
+                self.hub.engine.seen(self.identity.user, self.name, self.device)
+        if self._worker is not None:
+            self._worker.cancel()
+        self._queue = None
+        self.gateway.discard(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take a WebSocket frame; a message in fragments is put together first."""
+        self.heard = self.gateway.now
+        kind = frame.msg_type
+        if self.closing:
+            if kind == WSMsgType.CLOSE:
+                transport.disconnect()
+            return
+        if kind == WSMsgType.TEXT and frame.fin and self._fragments is None:
+            self._receive(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.CLOSE:
+            self.closing = True
+            transport.send_close(frame.get_close_code() if frame.payload_size >= 2 else WSCloseCode.OK)
+            transport.disconnect()
+        elif kind != WSMsgType.PONG:
+            self._reassemble(frame)
+
+    def _reassemble(self, frame: WSFrame) -> None:
+        continues = frame.msg_type == WSMsgType.CONTINUATION
+        if frame.msg_type == WSMsgType.BINARY or continues != (self._fragments is not None):
+            self.close(Close.BAD_FRAME, "only text messages")
+            return
+        fragments = self._fragments = self._fragments or []
+        fragments.append(frame.get_payload_as_bytes())
+        if sum(map(len, fragments)) > self.gateway.limits.frame:
+            self.oversized()
+        elif frame.fin:
+            self._fragments = None
+            self._receive(b"".join(fragments))
+
+    def oversized(self) -> None:
+        """End, because a message is larger than ``limits.frame``."""
+        self.close(Close.TOO_LARGE, f"a message is over {self.gateway.limits.frame} bytes")
+
+    def pause_writing(self) -> None:
+        """Learn that the outgoing buffer is over its high-water mark."""
+        self.full_since = self.gateway.now
+        self._throttle()
+
+    def resume_writing(self) -> None:
+        """Learn that the outgoing buffer has drained."""
+        self.full_since = None
+        if self._queue and self._worker is None and not self.closing:
+            self._worker = asyncio.ensure_future(self._work())
+        self._throttle()
+
+    def _throttle(self) -> None:
+        """Read from the socket, or don't: while too much is in flight or the peer does not read either."""
+        bound = self.gateway.settings.max_in_flight
+        pause = self.full_since is not None or self._in_flight >= (bound // 2 if self._paused else bound)
+        if pause != self._paused and not self.closing:
+            self._paused = pause
+            if pause:
+                self.transport.underlying_transport.pause_reading()
+            else:
+                self.transport.underlying_transport.resume_reading()
+
+    # requests
+
+    def _receive(self, payload: bytes) -> None:
+        try:
+            texts = codec.split(payload)
+            for text in texts:
+                if self.closing:
+                    return
+                self._take(text)
+        except ijson.NotJSON:
+            self.close(Close.BAD_FRAME, "a message is not JSON")
+        except ijson.NotIJSON as error:
+            self.fail(None, RequestError("bad_request", f"not I-JSON: {error}"))
+        if self._in_flight >= self.gateway.settings.max_in_flight:
+            self._throttle()
+
+    def _take(self, text: bytes) -> None:
+        try:
+            request = codec.decode_request(text)
+        except RequestError as error:
+            if self.identity is None and self._queue is None:
+                self.refuse(error.id, "the first request is a well-formed hello")
+            else:
+                self.fail(error.id, error)
+            return
+        if self.welcomed:
+            self._dispatch(request)
+        elif self._queue is not None:
+            self._enqueue(request)
+        elif not isinstance(request, Hello):
+            self.refuse(getattr(request, "id", None), "the first request is hello")
+        elif len(text) > HELLO_BYTES:
+            self.refuse(request.id, f"hello is over {HELLO_BYTES} bytes")
+        else:
+            self._enqueue(request)
+
+    def _dispatch(self, request: Request | Signal) -> None:
+        """Submit what changes something, queue what reads."""
+        kind = KINDS.get(type(request))
+        if kind not in COMMANDS:
+            self._enqueue(request)
+            return
+        assert isinstance(request, Request)
+        assert kind is not None
+        assert self.identity is not None
+        placed = kind == "send"
+        try:
+            if placed and self.gateway.limits.sends_per_second:
+                self._limit_rate()
+            conversation = address(self.identity.user, request)
+        except RequestError as error:
+            self.fail(request.id, error)
+            return
+        self._in_flight += 1
+        self._placed += placed
+        user = self.identity.user
+        self.hub.engine.submit(Command(kind, user, conversation, request, self, id=request.id, placed=placed))
+
+    def _limit_rate(self) -> None:
+        now = self.gateway.loop.time()
+        if self._bucket is None:
+            self._bucket = Bucket(self.gateway.limits.sends_per_second, now)
+        wait = self._bucket.take(now)
+        if wait:
+            raise RequestError("rate_limited", "too many sends", retry_after=round(wait, 3))
+
+    def _enqueue(self, request: Request | Signal) -> None:
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(request)  # type: ignore[arg-type]
+        self._in_flight += 1
+        if self._worker is None and self.full_since is None:
+            self._worker = asyncio.ensure_future(self._work())
+
+    async def _work(self) -> None:
+        """Answer what is queued, one by one, as long as the answers drain."""
+        handle = self.gateway.handle
+        try:
+            while self._queue and self.full_since is None and not self.closing:
+                request = self._queue.popleft()
+                if self.welcomed and KINDS.get(type(request)) in COMMANDS:
+                    self._in_flight -= 1
+                    self._dispatch(request)
+                    continue
+                await self._answer(request, handle)
+        finally:
+            self._worker = None
+            if not self.closing and self._paused:
+                self._throttle()
+
+    async def _answer(self, request: Request, handle: "Handle") -> None:
+        try:
+            await handle(self, request)
+        except RequestError as error:
+            self.fail(getattr(request, "id", None), error)
+        except StoreUnavailable as error:
+            unavailable = RequestError("unavailable", "the store can't read now", retry_after=error.retry_after)
+            self.fail(getattr(request, "id", None), unavailable)
+        except Exception as error:
+            incident = self.gateway.observer.defect(type(request).__name__, error)
+            self.fail(getattr(request, "id", None), RequestError("internal", f"a defect, logged as {incident}"))
+        finally:
+            self._in_flight -= 1
+
+    # what a commit brings
+
+    def deliver(self, run: Run) -> int:
+        """Take new entries of the user's timeline; return how many of them are pushed."""
+        if self.closing:
+            return 0
+        if not self._placed:
+            output = self.outbox.entries(run.first, run.last, full=self.full_since is not None)
+            if output is Output.PUSH:
+                for frame in run_frames(run, self.gateway.limits.page_bytes):
+                    self.gather(frame)
+                return len(run.posts)
+            if output is Output.NOTIFY:
+                self._notify()
+            return 0
+        return self._deliver_around_own(run)
+
+    def _deliver_around_own(self, run: Run) -> int:
+        """Split a run around the entries whose answers stand in for them."""
+        pushed = 0
+        self.outbox.head = max(self.outbox.head, run.last)
+        others: list[Post] = []
+        seq = run.first
+        for post in run.posts:
+            if post.origin is self:
+                if others:
+                    pushed += self._push(seq - len(others), others)
+                    others = []
+                if self.outbox.own(seq) is Output.NOTIFY:
+                    self._notify()
+                self._in_flight -= 1
+                self._placed -= 1
+                self.gather(splice.sent_at(post.answer, seq))
+            else:
+                others.append(post)
+            seq += 1
+        if others:
+            pushed += self._push(seq - len(others), others)
+        if self._paused:
+            self._throttle()
+        return pushed
+
+    def _push(self, first: int, posts: list[Post]) -> int:
+        output = self.outbox.entries(first, first + len(posts) - 1, full=self.full_since is not None)
+        if output is Output.PUSH:
+            for frame in push_frames(first, posts, self.gateway.limits.page_bytes):
+                self.gather(frame)
+            return len(posts)
+        if output is Output.NOTIFY:
+            self._notify()
+        return 0
+
+    def _notify(self) -> None:
+        # Before its welcome a connection is told nothing: the welcome's `more` says it.
+        if self.welcomed:
+            self.hub.hints += 1
+            self.gather(splice.notify(self.outbox.head))
+
+    def answered(self, command: Command, frame: bytes) -> None:
+        """Take the response to a command."""
+        self._settled(command)
+        self.gather(frame)
+
+    def refused(self, command: Command, error: RequestError) -> None:
+        """Take the error of a command."""
+        self._settled(command)
+        self.gather(splice.error(command.id, error))
+
+    def _settled(self, command: Command) -> None:
+        self._in_flight -= 1
+        self._placed -= command.placed
+        if self._paused:
+            self._throttle()
+
+    # what goes out
+
+    def gather(self, frame: bytes) -> None:
+        """Have a frame sent with whatever else this turn brings."""
+        if not self._out:
+            self.gateway.gathered(self)
+        self._out.append(frame)
+
+    def fail(self, id: int | None, error: RequestError) -> None:
+        """Answer by an error."""
+        self.gateway.observer.refused(error.code)
+        self.gather(splice.error(id, error))
+
+    def refuse(self, id: int | None, reason: str) -> None:
+        """Answer by ``unauthorized``, and end."""
+        self.fail(id, RequestError("unauthorized", reason))
+        self.close(Close.UNAUTHORIZED, reason)
+
+    def flush(self) -> None:
+        """Send what has gathered."""
+        out = self._out
+        if not out:
+            return
+        self._out = []
+        if not self.closing:
+            for message in pack(out, self.gateway.limits.page_bytes):
+                self.transport.send(WSMsgType.TEXT, message)
+
+    def signal(self, frame: bytes) -> None:
+        """Forward a signal, unless there is too much to send already."""
+        if self.full_since is None and self.welcomed:
+            self.gather(frame)
+
+    # ends
+
+    def replaced(self, by: str | None) -> None:
+        """Make room for a later connection of the same device."""
+        self.close(Close.REPLACED, "the device connected again", by=by)
+
+    def forgotten(self) -> None:
+        """End, because the device was forgotten."""
+        self.close(Close.FORGOTTEN, "the device was forgotten")
+
+    def close(self, code: int, reason: str, *, retry_after: float | None = None, by: str | None = None) -> None:
+        """Say ``bye`` after all that has gathered, and close; nothing more is read."""
+        if self.closing:
+            return
+        identity = self.identity
+        self.gateway.observer.closed(code, identity.user if identity else None, self.name or None, reason)
+        self.gather(splice.bye(code, reason, retry_after, by))
+        self.flush()
+        self.closing = True
+        self.transport.send_close(code, reason)  # type: ignore[arg-type]
+        if self._paused:
+            self.transport.underlying_transport.resume_reading()
+        self.gateway.loop.call_later(_CLOSE_TIMEOUT, self.transport.disconnect, False)
+        if identity is not None:
+            self.hub.detach(identity.user, self.name, self)
