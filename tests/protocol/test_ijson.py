@@ -151,9 +151,38 @@ def test_both_ways_agree_on_every_value(value: object) -> None:
 
 
 pieces = st.sampled_from(
-    [b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\\u0061", b"\\ud800", b"\\udc00", b"a", b"1", b"-", b".5"]
-    + [b"e3", b"E+400", b"0", b"9007199254740992", b"null", b"true", b"NaN", b" ", b"\n", b"\0", b"\xff", "é".encode()]
-    + [b'"a":', b'{"a":1}', b'"a":1,"a":2']
+    [
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b'"',
+        b"\\",
+        b"\\u0061",
+        b"\\ud800",
+        b"\\udc00",
+        b"a",
+        b"1",
+        b"-",
+        b".5",
+        b"e3",
+        b"E+400",
+        b"0",
+        b"9007199254740992",
+        b"null",
+        b"true",
+        b"NaN",
+        b" ",
+        b"\n",
+        b"\0",
+        b"\xff",
+        "é".encode(),
+        b'"a":',
+        b'{"a":1}',
+        b'"a":1,"a":2',
+    ]
 )
 
 
@@ -193,9 +222,7 @@ def test_an_array_is_taken_apart_even_when_its_elements_are_bad(text: bytes, par
 @pytest.mark.parametrize("text", [b"[", b"[1", b'["', b"[1]]", b"[1]x", b'["]', b"[{]", b"[[]"])
 def test_an_array_that_does_not_close_is_no_json(text: bytes) -> None:
     with pytest.raises(NotJSON):
-        parts = ijson.elements(text)
-        for part in parts:
-            ijson.decode(part)
+        [ijson.decode(part) for part in ijson.elements(text)]
 
 
 @given(st.lists(values, max_size=5))

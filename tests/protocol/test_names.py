@@ -81,8 +81,29 @@ def test_only_the_order_by_code_points_is_an_id(a: str, b: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "g:", "g", "d:", "d:a", "d:~", "d:a~", "d:~a", "d:b~a", "d:a~b~c", "c:news", "x:a", "G:a", "g:a\n", "d:a~b\n"]
-    + ["g: a", "g:a:b", "a", "g:" + "a" * 65, "d:a~" + "b" * 65, "g:é"],
+    [
+        "",
+        "g:",
+        "g",
+        "d:",
+        "d:a",
+        "d:~",
+        "d:a~",
+        "d:~a",
+        "d:b~a",
+        "d:a~b~c",
+        "c:news",
+        "x:a",
+        "G:a",
+        "g:a\n",
+        "d:a~b\n",
+        "g: a",
+        "g:a:b",
+        "a",
+        "g:" + "a" * 65,
+        "d:a~" + "b" * 65,
+        "g:é",
+    ],
 )
 def test_what_is_no_id_of_a_conversation_has_no_kind(text: str) -> None:
     assert kind_of(text) is None
