@@ -49,7 +49,7 @@ def test_the_table_is_total() -> None:
     assert WORDS.keys() == {(state, each) for state in State for each in Input}
 
 
-@pytest.mark.parametrize("cell", WORDS, ids=lambda cell: f"{cell[0].value}-{cell[1].value}")
+@pytest.mark.parametrize("cell", WORDS, ids=lambda cell: f"{cell[0].name}-{cell[1].name}".lower())
 def test_every_cell_is_what_section_5_says(cell: tuple[State, Input]) -> None:
     state, output, _ = WORDS[cell]
     assert TABLE[cell[0]][cell[1]] == (state, output)
@@ -66,7 +66,7 @@ def live(position: int, *, hint: bool = False) -> Outbox:
 def test_a_new_connection_is_told_nothing_before_it_has_a_position() -> None:
     outbox = Outbox()
     assert outbox.entries(1, 3, full=False) is NOTHING
-    assert outbox.own(4) is NOTHING
+    assert outbox.own(4, 4) is NOTHING
     assert outbox.state is U
     assert outbox.head == 4
 
@@ -103,7 +103,7 @@ def test_there_is_at_most_one_notify_per_pull() -> None:
     outbox = live(0, hint=True)
     assert outbox.entries(1, 1, full=False) is NOTIFY
     assert outbox.entries(2, 2, full=False) is NOTHING
-    assert outbox.own(3) is NOTHING
+    assert outbox.own(3, 3) is NOTHING
     outbox.pull(0)
     outbox.page(3, 3)
     assert outbox.entries(4, 4, full=False) is NOTIFY
@@ -137,9 +137,9 @@ def test_a_hole_before_entries_turns_a_connection_behind() -> None:
 
 def test_an_own_message_moves_the_position_only_when_it_follows() -> None:
     outbox = live(5)
-    assert outbox.own(6) is NOTHING
+    assert outbox.own(6, 6) is NOTHING
     assert (outbox.state, outbox.position) == (L, 6)
-    assert outbox.own(8) is NOTIFY
+    assert outbox.own(8, 8) is NOTIFY
     assert (outbox.state, outbox.position) == (B, 6)
 
 
@@ -147,7 +147,7 @@ def test_an_own_message_that_a_page_has_brought_already_changes_nothing() -> Non
     outbox = Outbox()
     outbox.pull(0)
     outbox.page(3, 3)  # read from the store after the commit, before it was announced
-    assert outbox.own(3) is NOTHING
+    assert outbox.own(3, 3) is NOTHING
     assert outbox.state is L
     assert outbox.entries(4, 4, full=False) is PUSH
 
@@ -167,7 +167,7 @@ def test_a_position_error_makes_a_connection_unpositioned_and_a_snapshot_ends_th
 
 def test_a_hint_connection_is_live_when_nothing_is_owed_but_never_pushed_to() -> None:
     outbox = live(5, hint=True)
-    assert outbox.own(6) is NOTHING
+    assert outbox.own(6, 6) is NOTHING
     assert outbox.state is L
     assert outbox.entries(7, 7, full=False) is NOTIFY
     assert outbox.state is B
@@ -213,7 +213,7 @@ class Interleavings(RuleBasedStateMachine):
                 continue
             if start < seq:
                 self._others(start, seq - 1, full)
-            self._said(self.outbox.own(seq))
+            self._said(self.outbox.own(seq, seq))
             self._got(seq, seq)
             start = seq + 1
         if start < first + len(own):
