@@ -302,14 +302,16 @@ class Connection(WSListener):
         """Split a run around the entries whose answers stand in for them."""
         pushed = 0
         self.outbox.head = max(self.outbox.head, run.last)
-        first = run.first
-        for own, group in groupby(run.posts, lambda post: post.origin is self):
-            posts = list(group)
+        first = start = run.first
+        posts = run.posts
+        for own, group in groupby([post.origin is self for post in posts]):
+            end = start + len(list(group))
+            part = posts[start - first : end - first]
             if own:
-                self._answer_own(first, posts)
+                self._answer_own(start, part)
             else:
-                pushed += self._push(first, posts)
-            first += len(posts)
+                pushed += self._push(start, part)
+            start = end
         if self._paused:
             self._throttle()
         return pushed
@@ -320,7 +322,7 @@ class Connection(WSListener):
         self._in_flight -= len(posts)
         self._placed -= len(posts)
         self.gather(splice.sent_at(posts[0].answer, first))
-        self._out += [b"%b%d}" % (post.answer, first + place) for place, post in enumerate(posts[1:], 1)]
+        self._out += [splice.sent_at(post.answer, seq) for seq, post in enumerate(posts[1:], first + 1)]
 
     def _push(self, first: int, posts: list[Post]) -> int:
         output = self.outbox.entries(first, first + len(posts) - 1, full=self.full_since is not None)

@@ -10,7 +10,7 @@ from tideline.timeline.changes import Changes, Placement, Run, SendKey
 from tideline.timeline.contract import StoreError
 from tideline.timeline.records import Room
 
-from .keys import Keys, number
+from .keys import SENT, Keys, number
 
 if TYPE_CHECKING:
     from .store import EmbeddedStore
@@ -59,7 +59,7 @@ class EmbeddedUnit:
         family = handles["sends"]
         prefix = keys.generation(store.generation)
         for key, placement in changes.placements.items():
-            value = b"%d %d %d" % (placement.message_seq, placement.seq, placement.time)
+            value = SENT.pack(placement.message_seq, placement.seq, placement.time)
             put(prefix + key.encode(), value, family)
         try:
             store.database.write(batch)
