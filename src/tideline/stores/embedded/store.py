@@ -64,12 +64,15 @@ class EmbeddedStore:
             self._ensure()
             self.turn_generation()
             unit = EmbeddedUnit(self, conversations, self._placements(sends) if sends else {})
+            # A room that is changed and then read again from the database would number its messages twice.
+            self._rooms.held = True
             try:
                 yield unit
             finally:
                 if not unit.committed:
                     # Whatever was changed in place is read again.
                     self.forget(unit.touched, ())
+                self._rooms.release()
 
     def forget(self, rooms: Iterable[str], users: Iterable[str]) -> None:
         """Drop what is cached of these, because it may not be what is stored."""
