@@ -72,9 +72,7 @@ def growth_plot(result: Measured) -> list[str]:
     lines = []
     for server in ("product", "floor"):
         for outcome in result.product if server == "product" else result.floor:
-            steps = [
-                outcome[name] for name in sorted(outcome) if name.startswith("step_") and name[5:].isdigit()
-            ]
+            steps = [outcome[name] for name in sorted(outcome) if name.startswith("step_") and name[5:].isdigit()]
             top = max(steps)
             bars = "".join(_BARS[min(7, int(8 * step / top))] for step in steps)
             lines.append(f"{server:8} {bars}  {number(steps[0])} → {number(steps[-1])} messages/s")
@@ -94,9 +92,7 @@ def warnings(results: Sequence[Measured]) -> list[str]:
                 lines.append(f"{name}: the generator used {share} against the {server}, it may be the limit")
             others = result.values(server, "others_cpu")
             if others and max(others) > _DISTURBED:
-                lines.append(
-                    f"{name}: other processes used up to {max(others):.0%} of a core beside the {server}"
-                )
+                lines.append(f"{name}: other processes used up to {max(others):.0%} of a core beside the {server}")
     return lines
 
 

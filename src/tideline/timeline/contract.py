@@ -15,13 +15,13 @@ commit. Obligations:
 6. *Bounded.* Opening does not read the data; what is cached is bounded.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from tideline.protocol.errors import TidelineError
 
-from .changes import Changes, Placement, SendKey
+from .changes import Changes, Placement, Run, SendKey
 from .records import Conversation, Device, Member, Room
 
 
@@ -74,8 +74,11 @@ class Unit(Protocol):
         """Return where a message named to ``begin`` went earlier, if it is within its time to live."""
         ...
 
-    async def heads(self, users: Collection[str]) -> dict[str, int]:
-        """Return the heads of these users' timelines, which nobody else moves until the unit ends."""
+    async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:
+        """Return the heads of the timelines that these runs continue, by user.
+
+        Nobody else moves them until the unit ends. Asked for once, and what is committed is these runs.
+        """
         ...
 
     async def commit(self, changes: Changes) -> None:

@@ -18,6 +18,22 @@ from .store import PostgresStore
 
 _TURN_EVERY = 3600.0
 
+SESSION = {
+    "application_name": "tideline",
+    "search_path": schema.SCHEMA,
+    "jit": "off",
+    # Statements name their keys; a plan made while a table was small must not stay a scan of all of it.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""Settings of every session."""
+
 Record = asyncpg.Record
 Connection = asyncpg.Connection
 
@@ -84,21 +100,10 @@ class PostgresBackend:
             command_timeout=self.options.timeout,
             reset=_keep_session,
             server_settings={
-                "application_name": "tideline",
-                "search_path": schema.SCHEMA,
-                "jit": "off",
-                # Statements name their keys; a plan made while a table was small must not stay a scan of all of it.
-                "enable_seqscan": "off",
-                "enable_hashjoin": "off",
-                "enable_mergejoin": "off",
-                "plan_cache_mode": "force_generic_plan",
+                **SESSION,
                 # What a node holds locked when it vanishes is free again soon.
                 "idle_in_transaction_session_timeout": milliseconds,
                 "statement_timeout": milliseconds,
-                "tcp_keepalives_idle": "5",
-                "tcp_keepalives_interval": "2",
-                "tcp_keepalives_count": "3",
-                "tcp_user_timeout": "10000",
             },
         )
 

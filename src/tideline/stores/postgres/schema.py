@@ -97,8 +97,6 @@ async def _run(connection: asyncpg.Connection, up_to: int) -> list[Step]:
                 await connection.execute(about, secrets.token_hex(8))
             await connection.execute(f"SET LOCAL search_path = {SCHEMA}")
             await connection.execute(step.sql)
-            await connection.execute(
-                f"UPDATE {SCHEMA}.about SET value = $1 WHERE key = 'version'", str(step.version)
-            )
+            await connection.execute(f"UPDATE {SCHEMA}.about SET value = $1 WHERE key = 'version'", str(step.version))
         done.append(step)
     return done

@@ -128,8 +128,9 @@ WHERE r.room = $1 AND r.data <> ''
 
 -- name: memberships
 SELECT r.room, r.data AS conversation, m.data
-FROM rooms r JOIN members m ON m.room = r.room AND m.member = $2
-WHERE r.room = ANY ($1::text[])
+FROM unnest($1::text[], $2::text[]) AS n (room, member)
+JOIN members m ON m.room = n.room AND m.member = n.member
+JOIN rooms r ON r.room = n.room
 
 -- name: conversations
 SELECT conversation FROM memberships WHERE owner = $1

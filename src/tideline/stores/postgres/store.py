@@ -26,8 +26,6 @@ _member = msgspec.msgpack.Decoder(Member).decode
 _refs = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-
-
 class PostgresStore:
     """The store of one app."""
 
@@ -72,7 +70,7 @@ class PostgresStore:
     async def heads(self, users: Sequence[str]) -> dict[str, int]:
         """Return the heads of many timelines, without locking them."""
         owners = [self.prefix + user for user in users]
-        found = {owner: head for owner, head in await self._fetch("heads", owners)}
+        found = dict(await self._fetch("heads", owners))
         return {user: found.get(owner, 0) for user, owner in zip(users, owners, strict=True)}
 
     async def read(self, user: str, after: int, limit: int) -> list[tuple[int, bytes]]:
@@ -136,7 +134,7 @@ class PostgresStore:
         rooms = [self.prefix + conversation for conversation in conversations]
         found = {
             room: Membership(_conversation(conversation), _member(data))
-            for room, conversation, data in await self._fetch("memberships", rooms, user)
+            for room, conversation, data in await self._fetch("memberships", rooms, [user] * len(rooms))
         }
         return [found.get(room) for room in rooms]
 

@@ -7,8 +7,10 @@ counts only at the version that the database names.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import asyncpg
 import msgspec
 
 from tideline.timeline import refs
@@ -143,14 +145,12 @@ class PostgresUnit:
         """Roll back, unless it was committed."""
         if not self._begun:
             return
-        if self._connection.is_closed():
-            return
         try:
-            with passing():
-                await self._connection.execute("ROLLBACK", timeout=1)
-        except BaseException:
-            self._connection.terminate()
-            raise
+            await self._connection.execute("ROLLBACK", timeout=1)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            # A lost connection has rolled back, and the pool has it back already.
+            with suppress(asyncpg.InterfaceError):
+                self._connection.terminate()
 
     async def _write(self, changes: Changes) -> None:
         prefix = self._store.prefix
