@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.stores.places import Place, make_room, placed, put_room
-from tideline.timeline.changes import Changes
+from tideline.timeline.changes import Changes, send_key
 from tideline.timeline.contract import Store
 from tideline.timeline.records import Conversation, Device, Member, Room
 from tideline.timeline.refs import place as at
@@ -173,14 +173,14 @@ async def test_a_message_is_known_by_its_client_id_until_its_time_is_over(place:
     store = await place.open(ttl=3600)
     await say(store, DIRECT, 1, body='{"n":1}')
     now = int(time.time() * 1000)
-    key, other = ("alice", DIRECT, "id-1"), ("alice", DIRECT, "id-2")
+    key, other = send_key("alice", DIRECT, "id-\0-1"), send_key("alice", DIRECT, "id-\0-2")
     async with store.begin([DIRECT], [key, other]) as unit:
         assert unit.placement(key) is None
         changes = Changes()
         changes.placements = placed(key, 1, now, 5)
         await unit.commit(changes)
     store = await place.reopen()
-    stranger, elsewhere = ("bob", DIRECT, "id-1"), ("alice", "g:team", "id-1")
+    stranger, elsewhere = send_key("bob", DIRECT, "id-\0-1"), send_key("alice", "g:team", "id-\0-1")
     async with store.begin([DIRECT, "g:team"], [key, other, stranger, elsewhere]) as unit:
         found = unit.placement(key)
         assert found is not None

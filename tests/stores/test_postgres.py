@@ -9,7 +9,7 @@ import pytest
 from tests.harness.postgres import PostgresServer
 from tests.stores.places import PostgresPlace, append, make_room, placed, posts, put_room, texts
 from tideline.stores.postgres import PostgresBackend, PostgresOptions, migrate, schema
-from tideline.timeline.changes import Changes, Run
+from tideline.timeline.changes import Changes, Run, send_key
 from tideline.timeline.contract import Store, StoreError, StoreUnavailable
 from tideline.timeline.records import Device, Member
 
@@ -144,7 +144,7 @@ async def test_batches_that_name_the_same_things_in_any_order_never_deadlock(sha
 async def test_a_placement_is_seen_by_the_other_process(shared: PostgresPlace) -> None:
     one, two = await shared.beside(), await shared.beside()
     await put_room(one, make_room("d:alice~bob", "alice", "bob"))
-    key = ("alice", "d:alice~bob", "id")
+    key = send_key("alice", "d:alice~bob", "id")
     async with one.begin(["d:alice~bob"], [key]) as unit:
         changes = Changes()
         changes.placements = placed(key, 1, int(time.time() * 1000), 4)

@@ -17,9 +17,9 @@ FROM unnest($1::text[], $2::bigint[]) AS n (room, version)
 JOIN members m ON m.room = n.room AND m.version > n.version
 
 -- name: placements
-SELECT s.room, s.sender, s.client_id, s.message_seq, s.seq, s.time, m.data
-FROM unnest($1::text[], $2::text[], $3::text[]) AS n (room, sender, client_id)
-JOIN sends s ON s.room = n.room AND s.sender = n.sender AND s.client_id = n.client_id AND s.time > $4
+SELECT s.room, s.key, s.message_seq, s.seq, s.time, m.data
+FROM unnest($1::text[], $2::bytea[]) AS n (room, key)
+JOIN sends s ON s.room = n.room AND s.key = n.key AND s.time > $3
 LEFT JOIN messages m ON m.room = s.room AND m.seq = s.message_seq
 
 -- name: number
@@ -76,10 +76,9 @@ DELETE FROM memberships m USING unnest($1::text[], $2::text[]) AS n (owner, conv
 WHERE m.owner = n.owner AND m.conversation = n.conversation
 
 -- name: add_sends
-INSERT INTO sends (room, sender, client_id, time, message_seq, seq)
-SELECT n.room, n.sender, n.client_id, n.time, n.message_seq, n.seq
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
-    AS n (room, sender, client_id, time, message_seq, seq)
+INSERT INTO sends (room, key, time, message_seq, seq)
+SELECT n.room, n.key, n.time, n.message_seq, n.seq
+FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[]) AS n (room, key, time, message_seq, seq)
 
 -- name: span
 SELECT first, head FROM heads WHERE owner = $1

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from tideline.timeline import refs
-from tideline.timeline.changes import Changes, Placement, Run, SendKey
+from tideline.timeline.changes import Changes, Placement, Run, SendKey, read_send_key
 from tideline.timeline.records import Conversation, Member, Room
 
 from .errors import passing
@@ -98,16 +98,18 @@ class PostgresUnit:
                 self._rooms[name[len(prefix) :]].members[member] = _member(data)
 
     async def _find_placements(self, sends: Collection[SendKey]) -> None:
-        prefix = self._store.prefix
-        wanted = [key for key in sends if key[1] in self._rooms]
+        wanted: dict[tuple[str, bytes], SendKey] = {}
+        for key in sends:
+            user, conversation, client_id = read_send_key(key)
+            if conversation in self._rooms:
+                wanted[self._store.prefix + conversation, _stored_key(user, client_id)] = key
         if not wanted:
             return
-        columns = [prefix + key[1] for key in wanted], [key[0] for key in wanted], [key[2] for key in wanted]
-        rows = await self._run("placements", *columns, self._store.oldest_send())
-        for room, sender, client_id, message_seq, seq, time, text in rows:
+        rooms, keys = zip(*wanted, strict=True)
+        rows = await self._run("placements", rooms, keys, self._store.oldest_send())
+        for room, key, message_seq, seq, time, text in rows:
             body = bytes(_body(text).body) if text is not None else b""
-            placement = Placement(message_seq, time, body, seq=seq)
-            self._placements[sender, room[len(prefix) :], client_id] = placement
+            self._placements[wanted[room, key]] = Placement(message_seq, time, body, seq)
 
     def room(self, conversation: str) -> Room | None:
         """Return a conversation with all of its members."""
@@ -196,12 +198,13 @@ class PostgresUnit:
             (prefix + room, user, versions[room], _pack(member)) for (room, user), member in changes.members.items()
         ]
 
-    def _sends(self, changes: Changes) -> list[tuple[str, str, str, int, int, int]]:
-        prefix = self._store.prefix
-        return [
-            (prefix + room, sender, client_id, where.time, where.message_seq, where.seq)
-            for (sender, room, client_id), where in changes.placements.items()
-        ]
+    def _sends(self, changes: Changes) -> list[tuple[str, bytes, int, int, int]]:
+        rows = []
+        for key, where in changes.placements.items():
+            user, conversation, client_id = read_send_key(key)
+            stored = _stored_key(user, client_id)
+            rows.append((self._store.prefix + conversation, stored, where.time, where.message_seq, where.seq))
+        return rows
 
     def _entries(self, changes: Changes) -> Iterable[tuple[str, int, int, bytes]]:
         prefix = self._store.prefix
@@ -217,6 +220,11 @@ class PostgresUnit:
     async def _run(self, name: str, *parameters: Any) -> list[Any]:
         rows: list[Any] = await self._connection.fetch(STATEMENTS[name], *parameters)
         return rows
+
+
+def _stored_key(user: str, client_id: str) -> bytes:
+    """Return what a message is known by within its conversation; bytes, because a client_id may hold a zero."""
+    return f"{user}\0{client_id}".encode()
 
 
 def _former(changes: Changes) -> list[tuple[str, str, int, int]]:

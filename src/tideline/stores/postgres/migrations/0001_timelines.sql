@@ -71,15 +71,14 @@ CREATE TABLE devices (
     PRIMARY KEY (owner, device)
 ) WITH (fillfactor = 70);
 
--- Idempotency keys, a partition a day, so that forgetting them is dropping a table.
+-- Idempotency keys (sender, a zero byte, client_id), a partition a day, so that forgetting them is dropping a table.
 CREATE TABLE sends (
     room text COLLATE "C" NOT NULL,
-    sender text COLLATE "C" NOT NULL,
-    client_id text COLLATE "C" NOT NULL,
+    key bytea NOT NULL,
     time bigint NOT NULL,
     message_seq bigint NOT NULL,
     seq bigint NOT NULL,
-    PRIMARY KEY (room, sender, client_id, time)
+    PRIMARY KEY (room, key, time)
 ) PARTITION BY RANGE (time);
 
 CREATE TABLE sends_other PARTITION OF sends DEFAULT;
