@@ -42,6 +42,7 @@ class NotifyBus:
         self._watched: set[str] = set()
         self._queue: list[tuple[str, bytes]] = []
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
         self._listener: Any = None
         self._tasks: list[asyncio.Task[None]] = []
         self._receive: Receive = lambda topic, message: None
@@ -73,9 +74,12 @@ class NotifyBus:
                 self._resumed()
             else:
                 listening.set_result(None)
+            closed = asyncio.Event()
+            connection.add_termination_listener(lambda _, closed=closed: closed.set())
             try:
                 while not connection.is_closed():
-                    await asyncio.sleep(_CHECK if not self._tasks else _RETRY)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(closed.wait(), _CHECK)
                     # A half-open connection is noticed by asking.
                     await connection.fetchval("SELECT 1", timeout=_TIMEOUT)
             except _LOST:
@@ -83,9 +87,7 @@ class NotifyBus:
 
     async def _connect(self) -> Any:
         settings = {"application_name": "tideline bus", "synchronous_commit": "off"}
-        return await asyncpg.connect(
-            self._url, timeout=_TIMEOUT, command_timeout=_TIMEOUT, server_settings=settings
-        )
+        return await asyncpg.connect(self._url, timeout=_TIMEOUT, command_timeout=_TIMEOUT, server_settings=settings)
 
     def _take(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         node, messages = _decode(base64.b64decode(payload))
@@ -109,14 +111,17 @@ class NotifyBus:
             self.dropped += 1
             return
         self._queue.append((topic, message))
+        self._idle.clear()
         if not self._wake.is_set():
             self._wake.set()
 
     async def _send(self) -> None:
         connection: Any = None
         while True:
+            self._idle.set()
             await self._wake.wait()
             self._wake.clear()
+            self._idle.clear()
             queue, self._queue = self._queue, []
             payloads = [base64.b64encode(part).decode() for part in _parts(self._node, queue)]
             try:
@@ -135,10 +140,9 @@ class NotifyBus:
 
     async def close(self) -> None:
         """Send what is waiting and disconnect."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                while self._queue and self.connected:
-                    await asyncio.sleep(0.01)
+        if self.connected:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), 1)
         for task in self._tasks:
             task.cancel()
         if self._listener is not None:

@@ -1,6 +1,6 @@
 """One batch on its way into RocksDB (implements ``Unit``)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
