@@ -29,6 +29,22 @@ class Settings:
     host: Annotated[str, _help("Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, _help("Port to listen on; 0 takes a free one.")] = 8420
     data: Annotated[Path, _help("Folder of the embedded store.")] = Path("data")
+    store: Annotated[
+        str | None,
+        _help(
+            "URL of a PostgreSQL database (postgresql://user@host/name) to keep everything in instead, for any number "
+            "of nodes; made ready by 'tideline migrate'."
+        ),
+    ] = None
+    bus: Annotated[
+        str | None,
+        _help(
+            "URLs of NATS servers (nats://host:4222,nats://…) between the nodes of a store; without them, hints go "
+            "by the database's LISTEN/NOTIFY."
+        ),
+    ] = None
+    store_connections: Annotated[int, _help("Connections to the database, at most.")] = 8
+    store_timeout: Annotated[float, _help("Seconds after which the database counts as unavailable.")] = 5.0
     secret: Annotated[
         str | None,
         Parameter(
@@ -50,6 +66,9 @@ class Settings:
     max_in_flight: Annotated[int, _help("Requests in flight at which a connection is not read from.")] = 1024
     batch_records: Annotated[int, _help("Records at which a batch is full.")] = 8192
     retry_after: Annotated[float, _help("Seconds over which devices come back after a restart.")] = 2.0
+    drain: Annotated[
+        float, _help("Seconds over which a node that stops moves its devices to the other nodes of its store.")
+    ] = 10.0
 
     block_cache: Annotated[int, _help("Memory for what was read from the store.")] = 64 * MEBIBYTE
     write_buffer: Annotated[int, _help("Memory for what was written, per large column family.")] = 16 * MEBIBYTE

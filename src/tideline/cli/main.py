@@ -32,6 +32,26 @@ def serve(
     return run(settings or Settings(), config)
 
 
+@app.command
+def migrate(*, store: Annotated[str, Parameter(help="URL of the PostgreSQL database.")]) -> int:
+    """Make or bring up to date the schema of a PostgreSQL database."""
+    from .database import migrate as run
+
+    return run(store)
+
+
+@app.command
+def new_epoch(
+    *,
+    store: Annotated[str, Parameter(help="URL of the PostgreSQL database.")],
+    apps: Annotated[tuple[str, ...], Parameter(name="app", help="App to do it for; default: all.")] = (),
+) -> int:
+    """Give restored data a new epoch, so that every device takes a snapshot. Stop all nodes before."""
+    from .database import new_epoch as run
+
+    return run(store, apps)
+
+
 def main() -> None:
     """Run the command line: errors in one line, exit status 1, or 2 for wrong usage."""
     try:

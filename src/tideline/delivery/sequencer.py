@@ -176,7 +176,7 @@ class Sequencer:
     async def _number(self, unit: Unit, plan: Plan) -> None:
         """Give every entry its number: the receivers' heads, from now on nobody else's, and upwards."""
         runs = plan.changes.runs
-        heads = await unit.heads(runs.keys())
+        heads = await unit.heads(runs)
         for user, run in runs.items():
             run.first = heads[user] + 1
         for placement in plan.changes.placements.values():

@@ -287,6 +287,8 @@ class Connection(WSListener):
         """Take new entries of the user's timeline; return how many of them are pushed."""
         if self.closing:
             return 0
+        if run.first <= self.outbox.position:
+            return self._deliver_around_own(run)
         if not self._placed:
             output = self.outbox.entries(run.first, run.last, full=self.full_since is not None)
             if output is Output.PUSH:
@@ -325,6 +327,10 @@ class Connection(WSListener):
         self._out += [splice.sent_at(post.answer, seq) for seq, post in enumerate(posts[1:], first + 1)]
 
     def _push(self, first: int, posts: list[Post]) -> int:
+        known = self.outbox.position + 1 - first
+        if 0 < known < len(posts):
+            # A page was ahead of the news: with several nodes, or a commit that is not announced yet.
+            first, posts = first + known, posts[known:]
         output = self.outbox.entries(first, first + len(posts) - 1, full=self.full_since is not None)
         if output is Output.PUSH:
             for frame in push_frames(first, posts, self.gateway.limits.page_bytes):
@@ -396,8 +402,9 @@ class Connection(WSListener):
         self.close(Close.REPLACED, "the device connected again", by=by)
 
     def forgotten(self) -> None:
-        """End, because the device was forgotten."""
+        """End, because the device was forgotten; that it was here until now is not noted."""
         self.close(Close.FORGOTTEN, "the device was forgotten")
+        self.welcomed = False
 
     def close(self, code: int, reason: str, *, retry_after: float | None = None, by: str | None = None) -> None:
         """Say ``bye`` after all that has gathered, and close; nothing more is read."""

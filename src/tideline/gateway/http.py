@@ -107,6 +107,8 @@ class HttpSide:
         # Listening begins before the store is read, so that no commit falls between.
         hub.wait(user, poll)
         try:
+            if wait:
+                await engine.watch(user)
             (entries, last), head = await engine.slice(user, request.after, request.limit)
             if not entries and wait:
                 await self._park((app, user, device[0] if device else ""), poll, wait)

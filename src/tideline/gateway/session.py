@@ -77,6 +77,7 @@ async def _hello(connection: "Connection", request: Hello) -> None:
     connection.hub, connection.device = hub, device
     outbox = connection.outbox = Outbox(hint=request.delivery == "hint")
     hub.attach(user, request.device, connection, request.instance)
+    await engine.watch(user)
 
     span = await engine.span(user)
     entries: list[bytes] = []

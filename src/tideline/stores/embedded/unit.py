@@ -1,6 +1,6 @@
 """One batch on its way into RocksDB (implements ``Unit``)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -36,10 +36,10 @@ class EmbeddedUnit:
         """Let a new conversation be found."""
         self._store.cache_room(room)
 
-    async def heads(self, users: Collection[str]) -> dict[str, int]:
-        """Return the heads of these users' timelines."""
+    async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:
+        """Return the heads of the timelines that these runs continue."""
         head = self._store.head
-        return {user: head(user) for user in users}
+        return {user: head(user) for user in runs}
 
     async def commit(self, changes: Changes) -> None:
         """Write everything in one synced batch."""
