@@ -14,6 +14,12 @@ from tideline.timeline.timeline import Timeline
 ENTRIES = 2000
 
 
+def spoil(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        opened.write(b"garbage" * 10)
+
+
 async def spoilt_timeline(path: Path) -> Timeline:
     """Return a timeline whose file has garbage in the middle."""
     database = Database(path, EmbeddedOptions())
@@ -21,10 +27,7 @@ async def spoilt_timeline(path: Path) -> Timeline:
     await timeline.extend([os.urandom(100) for _ in range(ENTRIES)])
     database.families["entries"].flush()
     database.close()
-    file = max(path.glob("*.sst"), key=lambda each: each.stat().st_size)
-    with file.open("r+b") as opened:
-        opened.seek(file.stat().st_size // 2)
-        opened.write(b"garbage" * 10)
+    spoil(max(path.glob("*.sst"), key=lambda each: each.stat().st_size))  # noqa: ASYNC240
     return Timeline(EmbeddedStore(Database(path, EmbeddedOptions()), "main", "epoch"), "alice")
 
 
