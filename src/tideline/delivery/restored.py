@@ -44,9 +44,15 @@ class RestoredLeavers(Struct, frozen=True):
 
 
 class RestoredMessage(Struct, frozen=True, kw_only=True):
-    """A message with the number, the time and the text that it had; ``text`` is the JSON of the whole message."""
+    """A message with the number, the time and the text that it had; ``text`` is the JSON of the whole message.
+
+    ``members`` and ``ordinal`` (see ``Conversation``) are what they must be by now: if something before this message
+    failed, it must fail too.
+    """
 
     message_seq: int
+    members: int
+    ordinal: int
     time: int
     text: bytes
     client_id: str = ""

@@ -99,7 +99,7 @@ def message(plan: Plan, command: Command) -> None:
     """Store a message as it was.
 
     Raises:
-        RequestError: ``conflict`` if its number is not the next one.
+        RequestError: ``conflict`` if its number is not the next one, or something before it is missing.
     """
     said = command.request
     assert isinstance(said, RestoredMessage)
@@ -107,6 +107,8 @@ def message(plan: Plan, command: Command) -> None:
     record, user = room.conversation, command.user
     if said.message_seq != record.head + 1:
         raise RequestError("conflict", f"{record.id} is at {record.head}: message {said.message_seq} is not the next")
+    if (said.members, said.ordinal) != (len(room.members), record.ordinal):
+        raise RequestError("conflict", f"{record.id} has other members at message {said.message_seq}")
     record.head = said.message_seq
     record.time = max(record.time, said.time)
     where = room.place_prefix + said.message_seq.to_bytes(8, "big")
