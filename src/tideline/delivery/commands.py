@@ -6,6 +6,8 @@ from tideline.protocol.errors import RequestError
 from tideline.protocol.requests import Request
 from tideline.timeline.changes import Run
 
+from .restored import Restored
+
 
 class Origin(Protocol):
     """Whoever waits for the outcome of a command."""
@@ -33,7 +35,7 @@ class Command:
         kind: str,
         user: str,
         conversation: str,
-        request: Request,
+        request: Request | Restored,
         origin: Origin,
         id: int | None,
         placed: bool = False,

@@ -26,7 +26,7 @@ from tideline.timeline import refs
 from tideline.timeline.changes import Placement, SendKey, send_key
 from tideline.timeline.contract import Store, StoreFailed, StoreUnavailable, Unit
 
-from . import groups, sending
+from . import groups, restoring, sending
 from .commands import Command, Commit
 from .plan import Outcome, Plan, StatePost, quoted
 
@@ -39,6 +39,8 @@ COMMANDS: dict[str, Callable[[Plan, Command], None]] = {
     "role": groups.role,
     "update": groups.update,
 }
+"""What devices ask for."""
+_HANDLERS = {**COMMANDS, **restoring.COMMANDS}
 
 _GATHERING_TURNS = 4
 
@@ -157,7 +159,7 @@ class Sequencer:
             plan = Plan(unit, int(self._clock() * 1000), self._limits)
             for command in batch:
                 try:
-                    COMMANDS[command.kind](plan, command)
+                    _HANDLERS[command.kind](plan, command)
                 except RequestError as error:
                     plan.answer(command, error)
             changes = plan.changes
