@@ -44,7 +44,7 @@ class Calls:
 
     def answered(self, given: responses.ServerFrame, request: int | None) -> None:
         """Hand on a response, unless nobody waits for it any more."""
-        asked = self._line.flights.end(request)
+        asked = self._line.flights.end(request, "call", "renew")
         if asked is not None and asked.kind == "call" and self.cancel(str(asked.about)):
             self._line.put(Answer(key=str(asked.about), frame=given))
 
