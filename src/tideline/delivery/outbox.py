@@ -3,7 +3,7 @@
 Laws:
 
 1. A position never skips: what is pushed begins at ``position`` + 1.
-2. There is at most one ``notify`` per pull: a pull arms, a notify disarms.
+2. There is at most one ``notify`` per pull: a page that enters the outgoing buffer arms, a notify disarms.
 3. No commit falls between a page and the first push: the machine hears of commits before its first read, and a
    page's place in the outgoing buffer is where ``position`` and the committed head are compared.
 4. Nothing is ever owed silently: a connection that is not pushed to is told, or will pull.
@@ -125,7 +125,9 @@ class Outbox:
     def pull(self, after: int) -> None:
         """Take a pull (or a hello with a usable cursor), before the store is read for it."""
         self.position = after
-        self.armed = True
+        # Until its page is there nothing needs saying: the page says it. A notify that only told of what the page
+        # then holds would leave the connection disarmed, and silent when it next turns behind.
+        self.armed = False
         self._step(Input.PULL)
 
     def position_error(self) -> None:
@@ -143,6 +145,7 @@ class Outbox:
         self.head = max(self.head, head)
         more = self.position < self.head
         self._step(Input.PAGE_MORE if more else Input.PAGE_LAST)
+        self.armed = self.state is not State.UNPOSITIONED
         return more
 
     def snapshot(self, cursor: int) -> None:
@@ -169,6 +172,8 @@ class Outbox:
     def own(self, seq: int) -> Output:
         """Take the committed entry of this connection's own message, whose answer stands in for it."""
         self.head = max(self.head, seq)
+        if seq <= self.position and self.state is State.LIVE:
+            return Output.NOTHING  # a page that was read since the commit holds it
         if seq == self.position + 1 and self.state is State.LIVE:
             self.position = seq
             return self._step(Input.OWN)
