@@ -11,13 +11,13 @@ from rich.table import Table
 from .rules import MISTAKES
 from .scope import SCOPES, Scope
 from .search import search
+from .state import Budget
 from .world import World
 
 
 def deeper(scope: Scope, by: int) -> Scope:
     """Let everything that may happen in a scope happen more often."""
-    raised = scope.budget._make(number + by if number else 0 for number in scope.budget)
-    return scope._replace(budget=raised)
+    return scope._replace(budget=Budget(*(number + by if number else 0 for number in scope.budget)))
 
 
 def main() -> int:
@@ -39,13 +39,11 @@ def main() -> int:
         started = time.perf_counter()
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(name, total=None)
-            found = search(
-                World(scope),
-                limit=options.limit,
-                progress=lambda states, waiting, name=name, bar=bar, task=task: bar.update(
-                    task, description=f"{name}: {states:,} states, {waiting:,} to visit"
-                ),
-            )
+
+            def show(states: int, waiting: int) -> None:
+                bar.update(task, description=f"{name}: {states:,} states, {waiting:,} to visit")  # noqa: B023
+
+            found = search(World(scope), limit=options.limit, progress=show)
         outcome = "nothing" if found.whole else "nothing so far"
         if found.broken is not None:
             status, outcome = 1, f"[red]{found.broken}[/]"

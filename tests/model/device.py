@@ -16,6 +16,7 @@ from tideline.client.position import Position
 from tideline.client.sync import Sync
 from tideline.client.table import TABLE
 from tideline.protocol import requests, responses
+from tideline.protocol.limits import Limits
 
 from .rules import Rules
 from .state import Broken, Conn, Device, Frame, Server
@@ -62,13 +63,13 @@ class Machine:
         sync: Sync = self.rules.sync(line, position)
         if device.sync:
             state, flight, due, failures, staged, next_, reason, known_head, stash, waiting, late, last = device.sync
-            sync.state, sync.flight, sync._due = state, flight, 1 if due else None  # type: ignore[assignment]
-            sync._failures, sync._staged, sync._next, sync._reason = failures, staged, next_, reason  # type: ignore[assignment]
-            position.known_head = known_head  # type: ignore[assignment]
-            position.stash = {seq: entry(epoch, seq, content) for epoch, seq, content in stash}  # type: ignore[attr-defined]
-            line.flights._waiting = {id_: Asked(kind, about, 0) for id_, kind, about in waiting}  # type: ignore[attr-defined]
-            line.flights._late = {id_: Asked(kind, about, 0) for id_, kind, about in late}  # type: ignore[attr-defined]
-            line.flights._last = last  # type: ignore[assignment]
+            sync.state, sync.flight, sync._due = state, flight, 1 if due else None
+            sync._failures, sync._staged, sync._next, sync._reason = failures, staged, next_, reason
+            position.known_head = known_head
+            position.stash = {seq: entry(epoch, seq, content) for epoch, seq, content in stash}
+            line.flights._waiting = {id_: Asked(kind, about, 0) for id_, kind, about in waiting}
+            line.flights._late = {id_: Asked(kind, about, 0) for id_, kind, about in late}
+            line.flights._last = last
         return sync
 
     def sleep(self, device: Device, sync: Sync, server: Server, *, crash: bool = False) -> Device:
@@ -169,7 +170,7 @@ class Machine:
         sync = self.wake(device)
         message = device.message
         if kind in ("sent", "error"):
-            asked = sync._line.flights.end(frame[1], "send")  # type: ignore[arg-type]
+            asked = sync._line.flights.end(frame[1], "send")
             if asked is not None:
                 message = 0 if kind == "sent" else 1
         action = TABLE["error" if kind == "error" else str(kind)][sync.state]
@@ -182,17 +183,17 @@ class Machine:
             case "page":
                 _, id_, epoch, entries, head, more = frame
                 sync.page(
-                    responses.Page(id=id_, epoch=EPOCHS[epoch], entries=_made(epoch, entries), head=head, more=more)  # type: ignore[arg-type,index]
+                    responses.Page(id=id_, epoch=EPOCHS[epoch], entries=_made(epoch, entries), head=head, more=more)
                 )
             case "push":
                 sync.push(responses.Push(entries=_made(frame[1], frame[2])))
             case "remember":
                 sync.remember(responses.Push(entries=_made(frame[1], frame[2])))
             case "head":
-                sync.head(frame[1])  # type: ignore[arg-type]
+                sync.head(frame[1])
             case "pong":
-                sync._line.flights.end(frame[1], "ping")  # type: ignore[arg-type]
-                sync.head(frame[2])  # type: ignore[arg-type]
+                sync._line.flights.end(frame[1], "ping")
+                sync.head(frame[2])
             case "stage":
                 _, id_, epoch, cursor, next_ = frame
                 sync.stage(
@@ -201,22 +202,22 @@ class Machine:
                         cursor=cursor,
                         epoch=EPOCHS[epoch],
                         conversations=[],
-                        next=next_,  # type: ignore[arg-type,index]
+                        next=next_,
                     )
                 )
             case "sent":
                 _, _, duplicate, epoch, seq, content = frame
                 if duplicate:
-                    sync.head(seq)  # type: ignore[arg-type]
+                    sync.head(seq)
                 else:
-                    sync.take([entry(epoch, seq, content)])  # type: ignore[arg-type]
+                    sync.take([entry(epoch, seq, content)])
             case "confirm":
-                sync.head(frame[4])  # type: ignore[arg-type]
+                sync.head(frame[4])
             case "error":
                 _, id_, code, retry = frame
-                asked = sync._line.flights.end(id_, "pull", "snapshot")  # type: ignore[arg-type]
+                asked = sync._line.flights.end(id_, "pull", "snapshot")
                 if asked is not None:
-                    error = responses.Error(id=id_, code=code, message="", retry=retry)  # type: ignore[arg-type]
+                    error = responses.Error(id=id_, code=code, message="", retry=retry)
                     assert sync.failed(asked, error)
 
     def tick(self, device: Device, server: Server) -> Device:
@@ -262,7 +263,7 @@ def _highest(frame: Frame) -> int:
         case "welcome" | "notify":
             return int(held[1 if frame[0] == "notify" else 2])
         case "page":
-            return max(held[4], held[3][-1][0] if held[3] else 0)
+            return int(max(held[4], held[3][-1][0] if held[3] else 0))
         case "push":
             return int(held[2][-1][0])
         case "pong":
@@ -283,11 +284,11 @@ def _welcome(frame: Frame) -> responses.Welcome:
         user="u",
         device="d",
         session="s",
-        epoch=EPOCHS[epoch],  # type: ignore[index]
-        head=head,  # type: ignore[arg-type]
+        epoch=EPOCHS[epoch],
+        head=head,
         entries=_made(epoch, entries),
-        more=more,  # type: ignore[arg-type]
-        reset=reset,  # type: ignore[arg-type]
+        more=more,
+        reset=reset,
         heartbeat=30,
         time=0,
         limits=_LIMITS,
@@ -307,4 +308,4 @@ def _frame(given: requests.Request | requests.Signal) -> Frame:
     raise AssertionError(given)
 
 
-_LIMITS = responses.Limits()
+_LIMITS = Limits()

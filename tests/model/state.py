@@ -4,9 +4,9 @@ Two worlds that behave alike are the same state: request ids are numbered anew i
 "not due", and a counter of failures is 0 or 1.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-Frame = tuple[object, ...]
+Frame = tuple[Any, ...]
 """A frame on its way: its kind, then what is needed of it."""
 
 
@@ -69,7 +69,7 @@ class Device(NamedTuple):
     """The highest number that it was told of since its last reset."""
     link: str
     """``off``, ``greeting`` or ``on``."""
-    sync: tuple[object, ...]
+    sync: tuple[Any, ...]
     """What of :class:`tideline.client.sync.Sync` is not stored; see :mod:`tests.model.device`."""
     message: int
     """1: a message is to be sent, 2: it is in flight, 0: none."""

@@ -109,7 +109,7 @@ class World:
                 raise Broken("D1", f"entry {device.applied} was applied and is not committed")
             if device.link == "on" and device.sync[0] == "live" and device.cursor < device.heard:
                 raise Broken("D3", f"a device at {device.cursor} has heard of {device.heard} and asks for nothing")
-            if device.sync and len(device.sync[8]) > self.scope.stash:  # type: ignore[arg-type]
+            if device.sync and len(device.sync[8]) > self.scope.stash:
                 raise Broken("D2", "the stash is over its bound")
 
     def _commits(self, state: State) -> Iterator[Step]:
@@ -345,20 +345,21 @@ class World:
         device, server = state.devices[index], state.server
         conn = device.conn
         assert conn is not None
-        kind, id_, about, found = conn.reading  # type: ignore[misc]
+        assert conn.reading is not None
+        kind, id_, about, found = conn.reading
         head = len(server.log)
         if found is None:
             if kind == "snapshot":
                 found = self._begun(server, about)
             else:
-                last = min(about + self.scope.page, head)  # type: ignore[operator]
-                found = (_entries(server, max(about + 1, server.first), last), head)  # type: ignore[operator]
+                last = min(about + self.scope.page, head)
+                found = (_entries(server, max(about + 1, server.first), last), head)
             return self._with(state, index, device._replace(conn=conn._replace(reading=(kind, id_, about, found))))
         conn = conn._replace(reading=None)
         if kind == "snapshot":
             return self._with(state, index, device._replace(conn=self._snapshot(conn, server, id_, about, found)))
         outbox = self._outbox(conn)
-        entries, read = found  # type: ignore[misc]
+        entries, read = found
         more = outbox.page(entries[-1][0] if entries else None, read)
         conn = self._kept(conn, outbox)
         if kind == "hello":
@@ -504,13 +505,13 @@ _WITH_ID = frozenset({"pull", "snapshot", "ping", "send", "page", "pong", "sent"
 def _ids(device: Device, server: Server, index: int) -> set[int]:
     ids: set[int] = set()
     if device.sync:
-        ids |= {one[0] for one in device.sync[9]} | {one[0] for one in device.sync[10]}  # type: ignore[attr-defined]
+        ids |= {one[0] for one in device.sync[9]} | {one[0] for one in device.sync[10]}
         if device.sync[1] is not None:
-            ids.add(device.sync[1])  # type: ignore[arg-type]
+            ids.add(device.sync[1])
     if device.conn is not None:
-        ids |= {frame[1] for frame in (*device.conn.up, *device.conn.down) if frame[0] in _WITH_ID}  # type: ignore[misc]
+        ids |= {frame[1] for frame in (*device.conn.up, *device.conn.down) if frame[0] in _WITH_ID}
         if device.conn.reading is not None and device.conn.reading[0] != "hello":
-            ids.add(device.conn.reading[1])  # type: ignore[arg-type]
+            ids.add(device.conn.reading[1])
     ids |= {id_ for content, id_ in server.queue if content == index and id_}
     if server.pending is not None:
         told = (*server.pending.owns, *server.pending.answers)
@@ -530,14 +531,14 @@ def _renumbered(device: Device, new: dict[int, int]) -> Device:
     if conn is not None:
         reading = conn.reading
         if reading is not None and reading[0] != "hello":
-            reading = (reading[0], new[reading[1]], *reading[2:])  # type: ignore[index]
+            reading = (reading[0], new[reading[1]], *reading[2:])
         up = tuple(_renamed(frame, new) for frame in conn.up)
         conn = conn._replace(reading=reading, up=up, down=tuple(_renamed(frame, new) for frame in conn.down))
     return device._replace(sync=sync, conn=conn)
 
 
 def _renamed(frame: Frame, new: dict[int, int]) -> Frame:
-    return (frame[0], new[frame[1]], *frame[2:]) if frame[0] in _WITH_ID else frame  # type: ignore[index]
+    return (frame[0], new[frame[1]], *frame[2:]) if frame[0] in _WITH_ID else frame
 
 
 def _entries(server: Server, first: int, last: int) -> tuple[tuple[int, int], ...]:
