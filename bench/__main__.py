@@ -40,9 +40,7 @@ def bench(
         console = Console(width=_WIDTH)
     data = folder or Path(tempfile.gettempdir())
     if machine.on_memory(data):
-        console.print(
-            f"{data} is in memory, where fsync costs nothing: name a --folder on a disk", style="red"
-        )
+        console.print(f"{data} is in memory, where fsync costs nothing: name a --folder on a disk", style="red")
         return 2
     plan = Plan(
         servers=(only,) if only else ("floor", "product"),

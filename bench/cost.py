@@ -19,18 +19,14 @@ from bench.rounds import Plan, one
 from bench.scenarios import SCENARIOS
 from bench.servers import cores
 
-app = cyclopts.App(
-    name="cost", help="Show the processor time of a message by function.", help_format="plaintext"
-)
+app = cyclopts.App(name="cost", help="Show the processor time of a message by function.", help_format="plaintext")
 
 
 @app.default
 def cost(
     server: Literal["product", "floor"] = "product",
     *,
-    scenario: Annotated[
-        Literal["pairs", "latency", "fanout"], cyclopts.Parameter(help="which load")
-    ] = "pairs",
+    scenario: Annotated[Literal["pairs", "latency", "fanout"], cyclopts.Parameter(help="which load")] = "pairs",
     in_flight: Annotated[int, cyclopts.Parameter(help="messages in flight: 1, 4 or 16 (pairs)")] = 16,
     seconds: Annotated[float, cyclopts.Parameter(help="length of the run")] = 8.0,
     top: Annotated[int, cyclopts.Parameter(help="how many functions")] = 30,
@@ -61,9 +57,7 @@ def table(title: str, outcome: Outcome, found: dict[str, Any], top: int) -> Tabl
     scale = each / max(1, found["samples"])
     ranked = sorted(found["within"], key=lambda name: (found["own"].get(name, 0), found["within"][name]))
     for name in ranked[: -top - 1 : -1]:
-        shown.add_row(
-            f"{found['own'].get(name, 0) * scale:.2f}", f"{found['within'][name] * scale:.2f}", name
-        )
+        shown.add_row(f"{found['own'].get(name, 0) * scale:.2f}", f"{found['within'][name] * scale:.2f}", name)
     return shown
 
 

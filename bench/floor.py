@@ -164,9 +164,13 @@ class Floor:
             conversation = self.conversation(send.conversation)
             conversation.head = message_seq = conversation.head + 1
             name = send.conversation.encode()
-            content = (
-                b'{"conversation":"%b","message_seq":%d,"sender":"%b","client_id":"%b","time":%d,"body":%b}'
-                % (name, message_seq, sender.user.encode(), send.client_id.encode(), now, bytes(send.body))
+            content = b'{"conversation":"%b","message_seq":%d,"sender":"%b","client_id":"%b","time":%d,"body":%b}' % (
+                name,
+                message_seq,
+                sender.user.encode(),
+                send.client_id.encode(),
+                now,
+                bytes(send.body),
             )
             key = conversation.key + message_seq.to_bytes(8, "big")
             batch.put(key, content)

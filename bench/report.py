@@ -14,6 +14,7 @@ from bench.scenarios import Measured
 _BARS = "▁▂▃▄▅▆▇█"
 _BUSY = 0.9
 _DISTURBED = 0.25
+_UNSTEADY_DISK = 2
 
 
 def number(value: float) -> str:
@@ -72,9 +73,7 @@ def growth_plot(result: Measured) -> list[str]:
     lines = []
     for server in ("product", "floor"):
         for outcome in result.product if server == "product" else result.floor:
-            steps = [
-                outcome[name] for name in sorted(outcome) if name.startswith("step_") and name[5:].isdigit()
-            ]
+            steps = [outcome[name] for name in sorted(outcome) if name.startswith("step_") and name[5:].isdigit()]
             top = max(steps)
             bars = "".join(_BARS[min(7, int(8 * step / top))] for step in steps)
             lines.append(f"{server:8} {bars}  {number(steps[0])} → {number(steps[-1])} messages/s")
@@ -94,9 +93,10 @@ def warnings(results: Sequence[Measured]) -> list[str]:
                 lines.append(f"{name}: the generator used {share} against the {server}, it may be the limit")
             others = result.values(server, "others_cpu")
             if others and max(others) > _DISTURBED:
-                lines.append(
-                    f"{name}: other processes used up to {max(others):.0%} of a core beside the {server}"
-                )
+                lines.append(f"{name}: other processes used up to {max(others):.0%} of a core beside the {server}")
+        disk = result.values("floor", "fsync_us") + result.values("product", "fsync_us")
+        if disk and max(disk) > _UNSTEADY_DISK * min(disk):
+            lines.append(f"{name}: a synced write took between {min(disk):.0f} and {max(disk):.0f} µs before the runs")
     return lines
 
 
@@ -120,7 +120,8 @@ def write_json(path: Path, results: Sequence[Measured], machine: dict[str, str |
             "load": result.case.load,
             "unit": result.case.unit,
             "figure": result.case.figure,
-            "parameters": result.case.parameters,
+            "parameters": result.parameters,
+            "quick": result.quick,
             "note": result.case.note,
             "median": {
                 server: median(result.values(server)) if result.values(server) else None

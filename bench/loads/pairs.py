@@ -27,9 +27,7 @@ async def run(job: Job, progress: Progress) -> Outcome:
         return sum(min(s.acknowledged, r.cursor) for s, r in zip(senders, receivers, strict=True))
 
     def done() -> bool:
-        return all(
-            s.acknowledged == s.sent == r.cursor == s.cursor for s, r in zip(senders, receivers, strict=True)
-        )
+        return all(s.acknowledged == s.sent == r.cursor == s.cursor for s, r in zip(senders, receivers, strict=True))
 
     outcome = await window(job, progress, counted)
     for sender in senders:

@@ -142,9 +142,7 @@ class Connection:
         entries = server.page(frame.after, frame.limit)
         self.enter(entries)
         more = self.position < server.head
-        self.out.append(
-            responses.Page(id=frame.id, epoch=server.epoch, entries=entries, head=server.head, more=more)
-        )
+        self.out.append(responses.Page(id=frame.id, epoch=server.epoch, entries=entries, head=server.head, more=more))
 
     def snapshot(self, frame: requests.Snapshot) -> None:
         """Answer with nothing but places: what matters here is the cursor."""
@@ -173,9 +171,7 @@ class Connection:
         server = self.server
         stored = server.sent.get(frame.client_id)
         if stored is not None:
-            self.out.append(
-                msgspec.structs.replace(stored, id=frame.id, duplicate=True, message_seq=stored.seq)
-            )
+            self.out.append(msgspec.structs.replace(stored, id=frame.id, duplicate=True, message_seq=stored.seq))
             return
         seq = server.commit("alice", frame.client_id, own=True)
         answer = responses.Sent(

@@ -106,9 +106,7 @@ def any_input(kind: str, random: Random, device: Device) -> inputs.Input:
                 limits=Limits(),
             )
         case "page":
-            return responses.Page(
-                id=request, epoch=epoch, entries=entries(random, device), head=head, more=more
-            )
+            return responses.Page(id=request, epoch=epoch, entries=entries(random, device), head=head, more=more)
         case "snapshot":
             return responses.SnapshotPage(
                 id=request,

@@ -90,7 +90,10 @@ class Machine:
             elif isinstance(output, Transmit):
                 up.append(_frame(output.frame))
         line.out = []
-        heard = 0 if sync.state == "snapshot" and device.sync[:1] != ("snapshot",) else max(device.heard, cursor)
+        if sync.state != "snapshot":
+            heard = max(device.heard, cursor)
+        else:
+            heard = device.heard if device.sync[:1] == ("snapshot",) else 0
         flights = line.flights
         position = sync.position
         machine = (

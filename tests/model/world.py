@@ -464,7 +464,7 @@ class World:
 
     def _crashed(self, state: State, index: int) -> State:
         state = self._gone(state, index)
-        return self._with(state, index, state.devices[index]._replace(sync=()))
+        return self._with(state, index, state.devices[index]._replace(sync=(), heard=0))
 
     def _restarted(self, state: State) -> State:
         for index, device in enumerate(state.devices):

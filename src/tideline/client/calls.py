@@ -99,7 +99,5 @@ class Calls:
         """Return when something is to be done about a call (ms)."""
         times = [one.call.until for one in self._waiting.values()]
         if online:
-            times += [
-                one.due for one in self._waiting.values() if one.request is None and one.due is not None
-            ]
+            times += [one.due for one in self._waiting.values() if one.request is None and one.due is not None]
         return min(times, default=None)

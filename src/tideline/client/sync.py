@@ -186,12 +186,8 @@ class Sync:
             return
         self._staged = None
         self.position.move(given.cursor, given.epoch)
-        messages: Literal["discard", "unverify"] = (
-            "unverify" if self._reason == "cursor_too_old" else "discard"
-        )
-        self._line.put(
-            Replace(cursor=given.cursor, epoch=given.epoch, reason=self._reason, messages=messages)
-        )
+        messages: Literal["discard", "unverify"] = "unverify" if self._reason == "cursor_too_old" else "discard"
+        self._line.put(Replace(cursor=given.cursor, epoch=given.epoch, reason=self._reason, messages=messages))
         if self.paused:
             self.state = "behind"
             self.flight = None

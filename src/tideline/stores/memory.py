@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from tideline.timeline import refs
-from tideline.timeline.changes import Changes, Placement, SendKey
+from tideline.timeline.changes import Changes, Placement, SendKey, read_send_key
 from tideline.timeline.contract import Membership, Span
 from tideline.timeline.records import Conversation, Device, Member, Room
 
@@ -131,7 +131,7 @@ class MemoryStore:
         found = self.tables.placements.get(key)
         if found is None or self.clock() - found[2] / 1000 > self._ttl:
             return None
-        text = self.tables.messages[refs.place(key[1].encode(), found[0])]
+        text = self.tables.messages[refs.place(read_send_key(key)[1].encode(), found[0])]
         body = bytes(msgspec.json.decode(text, type=dict[str, msgspec.Raw])["body"])
         return Placement(found[0], found[2], body, seq=found[1])
 
