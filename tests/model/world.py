@@ -291,7 +291,7 @@ class World:
         for seq in range(first, last + 1):
             if seq in mine:
                 flush()
-                if outbox.own(seq) is Output.NOTIFY and conn.welcomed:
+                if outbox.own(seq, seq) is Output.NOTIFY and conn.welcomed:
                     down.append(("notify", outbox.head))
                 down.append(("sent", mine[seq], False, server.epoch, seq, server.log[seq - 1]))
             else:
