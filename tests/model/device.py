@@ -168,7 +168,7 @@ class Machine:
                 return device
             sync = self.wake(device)
             sync.welcome(_welcome(frame))
-            heard = max(device.heard, _highest(frame))
+            heard = 0 if sync.state == "snapshot" else max(device.heard, _highest(frame))
             return self.sleep(device._replace(link="on", heard=heard), sync, server, crash=crash)
         sync = self.wake(device)
         message = device.message

@@ -33,7 +33,7 @@ class Scope(NamedTuple):
 SCOPES: Final[dict[str, Scope]] = {
     "network": Scope(
         "one device on a network that loses, repeats, delays and reorders; lost connections, crashes",
-        NONE._replace(commits=3, crashes=1, losses=1, repeats=1, timeouts=1, pings=1, full=1),
+        NONE._replace(commits=2, crashes=1, losses=1, repeats=1, timeouts=1, pings=1),
     ),
     "overflow": Scope(
         "pushes that overtake a page, and more of them than the stash holds",
@@ -79,7 +79,7 @@ SCOPES: Final[dict[str, Scope]] = {
     ),
     "sends": Scope(
         "two devices that send: their own entries among the pushes, lost answers, resends",
-        NONE._replace(commits=1, losses=1, timeouts=1, full=1),
+        NONE._replace(losses=1, timeouts=1, full=1),
         devices=2,
         sends=True,
         capacity=2,
@@ -87,7 +87,7 @@ SCOPES: Final[dict[str, Scope]] = {
     ),
     "three": Scope(
         "three devices of one user",
-        NONE._replace(commits=2, losses=1),
+        NONE._replace(commits=1, losses=1),
         devices=3,
         capacity=1,
         reorders=False,
