@@ -3,7 +3,7 @@
 The numbers are those of ``spec/sync.md``.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
