@@ -3,7 +3,9 @@
 Laws:
 
 1. A position never skips: what is pushed begins at ``position`` + 1.
-2. There is at most one ``notify`` per pull: a page that enters the outgoing buffer arms, a notify disarms.
+2. There is at most one ``notify`` per pull: a pull arms, a notify disarms. It arms when its page enters the
+   outgoing buffer: what is committed while the store is read is told by the page's ``more``, and a notify spent on
+   it would leave none for the moment when the connection, live by then, turns behind.
 3. No commit falls between a page and the first push: the machine hears of commits before its first read, and a
    page's place in the outgoing buffer is where ``position`` and the committed head are compared.
 4. Nothing is ever owed silently: a connection that is not pushed to is told, or will pull.
@@ -17,14 +19,14 @@ from enum import Enum, IntEnum, auto
 from typing import Final, NamedTuple
 
 
-class State(Enum):
+class State(IntEnum):
     """What a connection is to its user's timeline."""
 
-    UNPOSITIONED = "unpositioned"
+    UNPOSITIONED = auto()
     """It holds nothing that a push could continue: it takes a snapshot."""
-    BEHIND = "behind"
+    BEHIND = auto()
     """It is to pull."""
-    LIVE = "live"
+    LIVE = auto()
     """It has, or is being sent, everything up to the head."""
 
 
@@ -125,8 +127,6 @@ class Outbox:
     def pull(self, after: int) -> None:
         """Take a pull (or a hello with a usable cursor), before the store is read for it."""
         self.position = after
-        # Until its page is there nothing needs saying: the page says it. A notify that only told of what the page
-        # then holds would leave the connection disarmed, and silent when it next turns behind.
         self.armed = False
         self._step(Input.PULL)
 
@@ -143,9 +143,9 @@ class Outbox:
         if last is not None:
             self.position = last
         self.head = max(self.head, head)
+        self.armed = True
         more = self.position < self.head
         self._step(Input.PAGE_MORE if more else Input.PAGE_LAST)
-        self.armed = self.state is not State.UNPOSITIONED
         return more
 
     def snapshot(self, cursor: int) -> None:
@@ -161,7 +161,7 @@ class Outbox:
         Returns ``PUSH`` (``position`` is then ``last``), ``NOTIFY``, or ``NOTHING``.
         """
         self.head = max(self.head, last)
-        if last <= self.position and self.state is State.LIVE:
+        if last <= self.position:
             return Output.NOTHING  # heard of before
         deliverable = not (self.hint or full) and first == self.position + 1
         output = self._step(Input.NEXT if deliverable else Input.HELD)
@@ -172,8 +172,8 @@ class Outbox:
     def own(self, first: int, last: int) -> Output:
         """Take committed entries of this connection's own messages, whose answers stand in for them."""
         self.head = max(self.head, last)
-        if last <= self.position and self.state is State.LIVE:
-            return Output.NOTHING  # a page that was read since the commit holds them
+        if last <= self.position:
+            return Output.NOTHING  # heard of before
         if first == self.position + 1 and self.state is State.LIVE:
             self.position = last
             return self._step(Input.OWN)

@@ -40,6 +40,8 @@ COMMANDS: dict[str, Callable[[Plan, Command], None]] = {
     "update": groups.update,
 }
 
+_GATHERING_TURNS = 4
+
 Listener = Callable[[Commit], None]
 
 
@@ -90,16 +92,30 @@ class Sequencer:
     async def _run(self) -> None:
         try:
             while self._queue:
+                await self._gather()
                 await self._commit(self._take())
-                # Let what arrived meanwhile, and what was announced, have its turn.
-                await asyncio.sleep(0)
         finally:
             self._running = None
+
+    async def _gather(self) -> None:
+        """Let the event loop turn as long as each turn brings more commands, a few times at most.
+
+        So a batch holds what all connections had to say, and an idle server waits for one turn only, which takes
+        microseconds.
+        """
+        for _ in range(_GATHERING_TURNS):
+            waiting = len(self._queue)
+            await asyncio.sleep(0)
+            if len(self._queue) == waiting:
+                return
 
     def _take(self) -> list[Command]:
         """Take what makes one batch: at least one command, about ``batch_records`` records."""
         queue, sizes = self._queue, self._sizes
-        batch: list[Command] = []
+        if not sizes and 5 * len(queue) <= self._batch_records:
+            batch, self._queue = list(queue), deque()
+            return batch
+        batch = []
         records = 0
         while queue and records < self._batch_records:
             command = queue.popleft()
@@ -194,7 +210,7 @@ def _send_keys(batch: list[Command]) -> list[SendKey]:
     keys = []
     for command in batch:
         request = command.request
-        if type(request) is Send:
+        if isinstance(request, Send):
             key = command.key = send_key(command.user, command.conversation, request.client_id)
             keys.append(key)
     return keys

@@ -10,7 +10,7 @@ from tideline.timeline.changes import Changes, Placement, Run, SendKey
 from tideline.timeline.contract import StoreError
 from tideline.timeline.records import Room
 
-from .keys import Keys, number
+from .keys import SENT, Keys, number
 
 if TYPE_CHECKING:
     from .store import EmbeddedStore
@@ -21,13 +21,13 @@ _pack = msgspec.msgpack.Encoder().encode
 class EmbeddedUnit:
     """Rooms come from the store's cache and are changed in place; a unit that fails has them read again."""
 
-    __slots__ = ("_placements", "_store", "committed", "room", "touched")
+    __slots__ = ("_store", "committed", "placements", "room", "touched")
 
     def __init__(
         self, store: "EmbeddedStore", conversations: Collection[str], placements: dict[SendKey, Placement]
     ) -> None:
         self._store = store
-        self._placements = placements
+        self.placements = placements
         self.touched = conversations
         self.committed = False
         self.room = store.cached_room
@@ -35,10 +35,6 @@ class EmbeddedUnit:
     def add_room(self, room: Room) -> None:
         """Let a new conversation be found."""
         self._store.cache_room(room)
-
-    def placement(self, key: SendKey) -> Placement | None:
-        """Return where a message went earlier."""
-        return self._placements.get(key)
 
     async def heads(self, users: Collection[str]) -> dict[str, int]:
         """Return the heads of these users' timelines."""
@@ -63,7 +59,7 @@ class EmbeddedUnit:
         family = handles["sends"]
         prefix = keys.generation(store.generation)
         for key, placement in changes.placements.items():
-            value = b"%d %d %d" % (placement.message_seq, placement.seq, placement.time)
+            value = SENT.pack(placement.message_seq, placement.seq, placement.time)
             put(prefix + key.encode(), value, family)
         try:
             store.database.write(batch)
