@@ -71,6 +71,8 @@ class MemoryUnit:
         if fault is not None and not getattr(fault, "committed", False):
             raise fault
         self._store.apply(changes)
+        # What is committed can be read before whoever committed it knows.
+        await self._store.pause()
         if fault is not None:
             raise fault
 
