@@ -52,7 +52,9 @@ class Device:
         self.welcomed = 0.0
         self._send(self.model.hello())
         # Devices don't ask in step: the first quiet time is cut short, differently for each.
-        self._be_quiet(self._quiet * self._chance.random())
+        first = self._quiet * self._chance.random()
+        self._heard -= self._quiet - first
+        self._be_quiet(first)
         await self.until(lambda: self.welcomed > 0)
 
     def disconnect(self) -> None:

@@ -15,7 +15,6 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from .frames import UNASKED, Down, Traffic, Up, bundle, decode_down, encode
 
-
 T = TypeVar("T")
 
 

@@ -10,41 +10,10 @@ import msgspec
 from msgspec import Struct, field
 
 from .errors import LabError
+from .parameters import Parameters
 from .store import Counts, Stored
 
 SCHEMA = 1
-
-
-class Parameters(Struct, frozen=True, kw_only=True):
-    """The circumstances of one run; times in ms unless said otherwise, sizes in bytes."""
-
-    devices: int = 2
-    """Devices per user."""
-    online: float = 1.0
-    """Share of the devices that is connected while the messages are sent; the others log in afterwards."""
-    group: int = 2
-    """Members of a conversation."""
-    groups: int = 10
-    """Conversations."""
-    messages: int = 200
-    rate: float = 200.0
-    """Messages a second, of all senders together; 0: each when the one before is applied everywhere."""
-    rtt: float = 0.0
-    """Round-trip time that the network adds."""
-    loss: float = 0.0
-    """Share of what the server sends by itself that is lost."""
-    new_at: float | None = None
-    """Share of the messages that is sent before every user's new device appears; None: there are none."""
-    body: int = 100
-    heartbeat: float = 30_000.0
-    """A device pings when it was quiet for so long; an inbox pushes again after so long."""
-    poll: float = 1000.0
-    """Interval of polling."""
-    chat: bool = False
-    """Replay real chat: ``group``, ``groups`` and ``body`` are then its own."""
-    sync: bool = True
-    """Whether a commit of messages waits for the disk."""
-    seed: int = 1
 
 
 class Phase(Struct):
@@ -93,7 +62,7 @@ class Run(Struct):
     devices: int
     """Devices there are before the first message."""
     deliveries: int
-    """Messages × devices that were connected all the while."""
+    """Messages × devices that were connected when they were sent."""
     live: Phase
     """From the first message until all connected devices have all, and all is acknowledged."""
     login: Phase | None

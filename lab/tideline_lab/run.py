@@ -16,9 +16,11 @@ from .chat import Chat
 from .client import Device, Sender
 from .errors import LabError
 from .ledger import percentile
-from .models import MODELS, Model
+from .models import MODELS
+from .models.model import Model
 from .network import Network
-from .results import Parameters, Phase, Run, Wrong
+from .parameters import Parameters
+from .results import Phase, Run, Wrong
 from .server import Figures, Order, serve
 from .store import Counts, Stored
 from .workload import Workload, from_chat, synthetic
@@ -164,7 +166,7 @@ class Bench:
         senders = {message.sender: Sender(self.network) for _, message in self.workload.schedule}
         await _together(sender.connect() for sender in senders.values())
         appear = None if parameters.new_at in (None, 1) else int(parameters.new_at * len(self.workload.schedule))
-        answers = []
+        answers: list[asyncio.Future[None]] = []
         began = loop.time()
         for place, (due, message) in enumerate(self.workload.schedule):
             if place == appear:
@@ -173,9 +175,7 @@ class Bench:
             if parameters.rate and (left := began + due - loop.time()) > 0:
                 await asyncio.sleep(left)
             receivers = [
-                device
-                for member in self.workload.members[message.conversation]
-                for device in self.devices[member]
+                device for member in self.workload.members[message.conversation] for device in self.devices[member]
             ]
             now = perf_counter()
             for device in receivers:
@@ -235,7 +235,7 @@ async def run_point(
         await bench.mark()
         await bench.speak()
         await bench.settle(bench.online + bench.new)
-        live = await bench.phase([wait for device in bench.online for wait in device.log.waits()])
+        live = await bench.phase([wait for device in bench.online + bench.new for wait in device.log.waits()])
         stored_sent = await server.stored()
         login, appear = None, None
         await bench.mark()
@@ -259,7 +259,7 @@ async def run_point(
             parameters=parameters,
             messages=len(workload.schedule),
             devices=len(bench.online) + len(bench.offline),
-            deliveries=sum(len(device.log.owed) for device in bench.online),
+            deliveries=sum(len(device.log.owed) for device in bench.online + bench.new),
             live=live,
             login=login,
             appear=appear,
@@ -273,11 +273,7 @@ async def run_point(
 
 
 @asynccontextmanager
-async def _server(
-    model: str, parameters: Parameters, workload: Workload, folder: Path | None
-) -> AsyncIterator[Server]:
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+async def _server(model: str, parameters: Parameters, workload: Workload, folder: Path | None) -> AsyncIterator[Server]:
     data = tempfile.mkdtemp(prefix="tideline-lab-", dir=folder)
     try:
         server = Server(Order(model, data, workload.members, parameters.heartbeat / 1000, parameters.sync))

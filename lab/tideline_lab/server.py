@@ -96,9 +96,7 @@ class Office:
     def figures(self) -> Figures:
         """Return what was counted."""
         traffic = self.traffic
-        return Figures(
-            dict(traffic.frames), dict(traffic.bytes), self.writes, time.process_time(), self.store.counts()
-        )
+        return Figures(dict(traffic.frames), dict(traffic.bytes), self.writes, time.process_time(), self.store.counts())
 
 
 class Desk(WSListener):

@@ -8,6 +8,7 @@ waited for: what comes back after a crash is delivered again.
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from msgspec import Struct
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
@@ -81,7 +82,7 @@ class Store:
 
     def scan(self, prefix: bytes, start: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
         """Read committed records with this prefix, from ``start`` on, as rest of the key and value."""
-        for key, value in self._rdict.items(from_key=start):
+        for key, value in self._items(start):
             if limit <= 0 or not key.startswith(prefix):
                 return
             limit -= 1
@@ -90,9 +91,8 @@ class Store:
 
     def last(self, prefix: bytes) -> bytes | None:
         """Return the rest of the highest key with this prefix, None without one."""
-        for key in self._rdict.keys(backwards=True, from_key=prefix + b"\xff" * 9):
-            return key[len(prefix) :] if key.startswith(prefix) else None
-        return None
+        key = next(self._rdict.keys(backwards=True, from_key=prefix + b"\xff" * 9), None)
+        return key[len(prefix) :] if isinstance(key, bytes) and key.startswith(prefix) else None
 
     def counts(self) -> Counts:
         """Return what was counted so far."""
@@ -102,13 +102,17 @@ class Store:
         """Look at everything that is held."""
         records: Counter[str] = Counter()
         sizes: Counter[str] = Counter()
-        for key, value in self._rdict.items():
+        for key, value in self._items():
             records[chr(key[0])] += 1
             sizes[chr(key[0])] += len(key) + len(value)
         self._rdict.flush()
         self._rdict.compact_range(None, None)
         disk = sum(file.stat().st_size for file in self._path.glob("*.sst"))
         return Stored(dict(records), dict(sizes), disk)
+
+    def _items(self, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        # In raw mode everything is bytes, which the types don't say.
+        return cast(Iterator[tuple[bytes, bytes]], self._rdict.items(from_key=start))
 
     def close(self) -> None:
         """Close the store; everything committed stays."""

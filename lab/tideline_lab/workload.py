@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .chat import Chat
 from .frames import Message
-from .results import Parameters
+from .parameters import Parameters
 
 _LETTERS = "etaoin shrdlu cmfwyp "
 

@@ -25,9 +25,7 @@ class HintServer(TimelineServer):
         """Send a hint to every device that has pulled since its last one."""
         first, last = run[0].seq, run[-1].seq
         told = [
-            link
-            for link in self.links[user]
-            if self.outboxes[link].entries(first, last, full=False) is Output.NOTIFY
+            link for link in self.links[user] if self.outboxes[link].entries(first, last, full=False) is Output.NOTIFY
         ]
         if told:
             self.tell(told, Notify(last))
