@@ -3,7 +3,9 @@
 Laws:
 
 1. A position never skips: what is pushed begins at ``position`` + 1.
-2. There is at most one ``notify`` per pull: a pull arms, a notify disarms.
+2. There is at most one ``notify`` per pull: a pull arms, a notify disarms. It arms when its page enters the
+   outgoing buffer: what is committed while the store is read is told by the page's ``more``, and a notify spent on
+   it would leave none for the moment when the connection, live by then, turns behind.
 3. No commit falls between a page and the first push: the machine hears of commits before its first read, and a
    page's place in the outgoing buffer is where ``position`` and the committed head are compared.
 4. Nothing is ever owed silently: a connection that is not pushed to is told, or will pull.
@@ -13,7 +15,7 @@ how it compares with ``position`` (:meth:`Outbox.entries` and the others classif
 but one, whether the connection is armed, and that is an output's business: ``NOTIFY`` is said only when armed.
 """
 
-from enum import Enum
+from enum import Enum, IntEnum, auto
 from typing import Final, NamedTuple
 
 
@@ -28,26 +30,26 @@ class State(Enum):
     """It has, or is being sent, everything up to the head."""
 
 
-class Input(Enum):
+class Input(IntEnum):
     """What can happen to a connection."""
 
-    PULL = "pull"
+    PULL = auto()
     """It asks for what follows a position, which so becomes its own."""
-    POSITION_ERROR = "position_error"
+    POSITION_ERROR = auto()
     """Its pull ended in ``epoch_changed``, ``cursor_ahead`` or ``cursor_too_old``."""
-    PAGE_MORE = "page_more"
+    PAGE_MORE = auto()
     """A page enters the outgoing buffer and the committed head is beyond it."""
-    PAGE_LAST = "page_last"
+    PAGE_LAST = auto()
     """A page enters the outgoing buffer and ends at the committed head."""
-    SNAPSHOT = "snapshot"
+    SNAPSHOT = auto()
     """A snapshot's response enters the outgoing buffer."""
-    NEXT = "next"
+    NEXT = auto()
     """A commit brings entries that continue ``position``, and they can go out."""
-    HELD = "held"
+    HELD = auto()
     """A commit brings entries that can't go out: ``hint`` delivery, a full buffer, or a hole before them."""
-    OWN = "own"
-    """A commit brings the entry of this connection's own message, and it continues ``position``."""
-    OWN_APART = "own_apart"
+    OWN = auto()
+    """A commit brings entries of this connection's own messages, and they continue ``position``."""
+    OWN_APART = auto()
     """The same, but it does not continue ``position``."""
 
 
@@ -125,7 +127,7 @@ class Outbox:
     def pull(self, after: int) -> None:
         """Take a pull (or a hello with a usable cursor), before the store is read for it."""
         self.position = after
-        self.armed = True
+        self.armed = False
         self._step(Input.PULL)
 
     def position_error(self) -> None:
@@ -141,6 +143,7 @@ class Outbox:
         if last is not None:
             self.position = last
         self.head = max(self.head, head)
+        self.armed = True
         more = self.position < self.head
         self._step(Input.PAGE_MORE if more else Input.PAGE_LAST)
         return more
@@ -158,7 +161,7 @@ class Outbox:
         Returns ``PUSH`` (``position`` is then ``last``), ``NOTIFY``, or ``NOTHING``.
         """
         self.head = max(self.head, last)
-        if last <= self.position and self.state is State.LIVE:
+        if last <= self.position:
             return Output.NOTHING  # heard of before
         deliverable = not (self.hint or full) and first == self.position + 1
         output = self._step(Input.NEXT if deliverable else Input.HELD)
@@ -166,11 +169,13 @@ class Outbox:
             self.position = last
         return output
 
-    def own(self, seq: int) -> Output:
-        """Take the committed entry of this connection's own message, whose answer stands in for it."""
-        self.head = max(self.head, seq)
-        if seq == self.position + 1 and self.state is State.LIVE:
-            self.position = seq
+    def own(self, first: int, last: int) -> Output:
+        """Take committed entries of this connection's own messages, whose answers stand in for them."""
+        self.head = max(self.head, last)
+        if last <= self.position:
+            return Output.NOTHING  # heard of before
+        if first == self.position + 1 and self.state is State.LIVE:
+            self.position = last
             return self._step(Input.OWN)
         return self._step(Input.OWN_APART)
 

@@ -7,15 +7,35 @@ import msgspec
 
 from . import ijson
 from .errors import RequestError
-from .requests import Request, Signal
+from .requests import Edit, Request, Send, Signal
+from .responses import ServerFrame
 from .table import REQUESTS
 
 encode = msgspec.json.Encoder().encode
 
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decoders = {kind: msgspec.json.Decoder(spec.request).decode for kind, spec in REQUESTS.items()}
+_server_frame = msgspec.json.Decoder(ServerFrame).decode
 _decoders["signal"] = msgspec.json.Decoder(Signal).decode  # type: ignore[assignment]
 _SPACE = b" \t\r\n"
+
+
+class PlainSend(Send, tag="send", forbid_unknown_fields=True, kw_only=True):
+    """A send as clients usually write it, for the fast path of :func:`decode_request`."""
+
+    body: dict[str, Any]  # type: ignore[assignment]
+
+
+_decode_plain = msgspec.json.Decoder(PlainSend).decode
+_PLAIN = b'{"type":"send",'
+_FLAT = (str, bool, type(None))
+
+
+class UnknownFrame(msgspec.Struct, frozen=True, tag="unknown", tag_field="type"):
+    """A frame of a later version, or one that can't be read: a device ignores it (section 6, rule 9)."""
+
+    kind: str
+    """Its ``type``, or what is wrong with it."""
 
 
 def split(payload: bytes) -> list[bytes]:
@@ -25,8 +45,6 @@ def split(payload: bytes) -> list[bytes]:
         NotJSON: if it is an array that can't be taken apart.
         NotIJSON: if it is nested so deep that taking it apart isn't worth the work.
     """
-    if payload[:1] == b"{":
-        return [payload]
     if payload.lstrip(_SPACE)[:1] != b"[":
         return [payload]
     try:
@@ -42,6 +60,10 @@ def decode_request(text: bytes) -> Request | Signal:
         NotJSON: if it is no JSON.
         RequestError: ``bad_request`` that names what is wrong; its ``id`` is the frame's when it can be read.
     """
+    if text.startswith(_PLAIN):
+        send = _plain_send(text)
+        if send is not None:
+            return send
     try:
         value = ijson.decode(text)
     except ijson.NotIJSON as error:
@@ -54,9 +76,32 @@ def decode_request(text: bytes) -> Request | Signal:
         what = "missing field 'type'" if kind is None else f"unknown type {str(kind)[:64]!r}"
         raise RequestError("bad_request", what, id=_valid_id(value.get("id")))
     try:
-        return decoder(text)
+        request = decoder(text)
+        _check_body(request)
     except msgspec.DecodeError as error:
         raise RequestError("bad_request", _named(error), id=_valid_id(value.get("id"))) from None
+    return request
+
+
+def _plain_send(text: bytes) -> Send | None:
+    """Decode a send that is spelled just as we would; None for any other, which is judged in full.
+
+    What is equal to the encoding of what it decodes to has no duplicate key and no malformed string; what has
+    only known fields and a flat body has no number out of range and isn't deep. This is most of all traffic, and
+    saves two thirds of the work.
+    """
+    try:
+        send = _decode_plain(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    body = send.body
+    for value in body.values():
+        if type(value) not in _FLAT:
+            return None
+    if encode(send) != text:
+        return None
+    send.body = msgspec.Raw(encode(body))  # type: ignore[assignment]
+    return send
 
 
 def decode_body(kind: str, text: bytes) -> tuple[Request, dict[str, Any]]:
@@ -76,9 +121,34 @@ def decode_body(kind: str, text: bytes) -> tuple[Request, dict[str, Any]]:
     fields = [b"%b:%b" % (encode(name), bytes(raw)) for name, raw in parts.items() if name not in ("type", "id")]
     framed = b"{%b}" % b",".join([b'"type":%b' % encode(kind), b'"id":1', *fields])
     try:
-        return _decoders[kind](framed), value
+        request = _decoders[kind](framed)
+        _check_body(request)
+        return request, value
     except msgspec.DecodeError as error:
         raise RequestError("bad_request", _named(error)) from None
+
+
+def decode_frames(payload: bytes) -> list[ServerFrame | UnknownFrame]:
+    """Decode one WebSocket message of a server: its frames in order. A bad one fails alone.
+
+    Raises:
+        NotJSON: if the message can't be taken apart into frames.
+        NotIJSON: if it is nested too deep to be.
+    """
+    return [_decode_frame(text) for text in split(payload)]
+
+
+def _decode_frame(text: bytes) -> ServerFrame | UnknownFrame:
+    try:
+        return _server_frame(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return UnknownFrame(_named(error)[:200])
+
+
+def _check_body(request: Request | Signal) -> None:
+    """Refuse a body that is no object: as it is kept as it came, its type was not looked at."""
+    if isinstance(request, Send | Edit) and bytes(request.body)[:1] != b"{":
+        raise msgspec.ValidationError("Expected `object` - at `$.body`")
 
 
 def _named(error: Exception) -> str:

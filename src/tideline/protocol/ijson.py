@@ -16,7 +16,8 @@ from .limits import NESTING, SAFE_INTEGER
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-_token = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]')
+# A string that is not closed goes to the end: were it no token, each quote in it would be tried, in quadratic time.
+_token = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _SPACE: Final = b" \t\r\n"
 
 
@@ -85,7 +86,7 @@ def elements(text: bytes) -> list[bytes]:
 def _structure(text: bytes) -> Iterator[tuple[bytes, int]]:
     for match in _token.finditer(text):
         token = match.group()
-        if len(token) == 1:
+        if token[:1] != b'"':
             yield token, match.start()
 
 
@@ -102,27 +103,18 @@ def _check_depth(text: bytes) -> None:
 
 def _check_numbers(value: Any) -> None:
     """Refuse integers beyond ±(2^53 - 1), wherever they are."""
-    if type(value) is int:
-        if not -SAFE_INTEGER <= value <= SAFE_INTEGER:
-            raise NotIJSON("integer beyond ±(2^53 - 1)")
-        return
-    stack = [value]
+    stack = [[value]]
     while stack:
-        container = stack.pop()
-        if type(container) is dict:
-            items = container.values()
-        elif type(container) is list:
-            items = container  # type: ignore[assignment]
-        else:
-            continue
-        for item in items:
+        for item in stack.pop():
             kind = type(item)
             if kind is str:
                 continue
             if kind is int:
                 if not -SAFE_INTEGER <= item <= SAFE_INTEGER:
                     raise NotIJSON("integer beyond ±(2^53 - 1)")
-            elif kind is dict or kind is list:
+            elif kind is dict:
+                stack.append(item.values())
+            elif kind is list:
                 stack.append(item)
 
 
