@@ -26,14 +26,14 @@ from .run import run_point
 from .scenarios import SCENARIOS, Scenario
 
 _SUMMARY = {
-    "p50": "p50 ms",
-    "p99": "p99 ms",
+    "p50": "p50",
+    "p99": "p99",
     "frames": "frames",
     "requests": "pulls",
     "writes": "records",
     "lost": "lost",
     "disorder": "disorder",
-    "seen": "new sees",
+    "seen": "new",
 }
 
 
@@ -145,9 +145,10 @@ def _broken(run: Run) -> bool:
 
 def _summary(results: Results) -> Grid:
     caption = (
-        "frames and pulls per message and device; records written and deleted per message; disorder, new sees in %"
+        "p50, p99: ms from send to applied. frames, pulls: per message and device. records: written and deleted per "
+        "message. disorder: % applied after a later one. new: % of the past that a new device has."
     )
-    grid = Grid(box=None, header_style="bold", caption=caption, caption_justify="left")
+    grid = Grid(box=None, header_style="bold", caption=caption, caption_justify="left", padding=(0, 1, 0, 0))
     grid.add_column("scenario", no_wrap=True)
     grid.add_column("model", no_wrap=True)
     for heading in _SUMMARY.values():
@@ -155,10 +156,10 @@ def _summary(results: Results) -> Grid:
     for run in results.runs:
         values = [FIGURES[name].of(run) for name in _SUMMARY]
         cells = ["–" if value is None else _cell(value) for value in values]
-        where = f"{run.scenario} {run.x:g}" if run.scenario == run.axis else f"{run.scenario} {run.axis}={run.x:g}"
-        grid.add_row(where, run.model, *cells, style="red" if _broken(run) else "")
+        grid.add_row(f"{run.scenario} {run.x:g}", run.model, *cells, style="red" if _broken(run) else "")
     return grid
 
 
 def _cell(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}".removesuffix(".00")
+    digits = 0 if value >= 100 or float(value).is_integer() else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f}"
