@@ -6,9 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from .errors import LabError
+
 ARCHIVE = "logs.tar.xz"
 DAY = "2007-06-04.txt"
 """One of the days with the most messages in the logs."""
+_DAY_BYTES = 16 * 2**20
 
 _LINE = re.compile(r"\[\d\d:\d\d\] <(?P<nick>[^>]+)> (?P<text>.*)")
 _ADDRESSED = re.compile(r"(?P<nick>[^\s:,]+)[:,] ")
@@ -47,12 +50,19 @@ def excerpt() -> Chat:
 
 
 def load(folder: Path) -> Chat:
-    """Return a day of the logs in this folder, or the bundled excerpt if they aren't there."""
+    """Return a day of the logs in this folder, or the bundled excerpt if they aren't there.
+
+    Raises:
+        LabError: if they are there and can't be read.
+    """
     archive = folder / ARCHIVE
     if not archive.is_file():
         return excerpt()
-    with tarfile.open(archive) as logs:
-        member = next(member for member in logs if Path(member.name).name == DAY)
-        file = logs.extractfile(member)
-        assert file is not None
-        return parse(file.read().decode(), f"Ubuntu IRC logs, {DAY.removesuffix('.txt')}")
+    try:
+        with tarfile.open(archive) as logs:
+            for member in logs:
+                if Path(member.name).name == DAY and (file := logs.extractfile(member)) is not None:
+                    return parse(file.read(_DAY_BYTES).decode(), f"Ubuntu IRC logs, {DAY.removesuffix('.txt')}")
+    except (tarfile.TarError, OSError, EOFError, UnicodeDecodeError) as error:
+        raise LabError(f"can't read {archive}: {error}") from error
+    raise LabError(f"can't read {archive}: it has no {DAY}")

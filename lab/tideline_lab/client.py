@@ -30,7 +30,8 @@ class Device:
         self.welcomed = 0.0
         """When the server's welcome came (``perf_counter``: the loop's own clock counts whole milliseconds)."""
         self._network = network
-        self._chance = network.chance(f"{user}/{name}")
+        self._name = f"{user}/{name}"
+        self._chance = network.chance(self._name)
         self._quiet = quiet
         self._loop = asyncio.get_running_loop()
         self._wire: Wire | None = None
@@ -85,7 +86,8 @@ class Device:
         await future
 
     def _send(self, frame: Up) -> None:
-        assert self._wire is not None
+        if self._wire is None:
+            raise LabError(f"{self._name} has no connection to the server")
         self._wire.send(frame)
         self._heard = self._loop.time()
 
@@ -118,9 +120,9 @@ class Device:
     def _broken(self) -> None:
         self.disconnect()
         for _, future in self._watchers:
-            future.set_exception(LabError(f"the server dropped {self.user}/{self.model.device}"))
+            future.set_exception(LabError(f"the server dropped {self._name}"))
         for barrier in self._barriers:
-            barrier.set_exception(LabError(f"the server dropped {self.user}/{self.model.device}"))
+            barrier.set_exception(LabError(f"the server dropped {self._name}"))
         self._watchers.clear()
         self._barriers.clear()
 

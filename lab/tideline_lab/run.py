@@ -46,10 +46,17 @@ class Server:
         self._process.start()
         other.close()
 
+    async def _ask(self, question: str, kind: type[T]) -> T:
+        try:
+            self._pipe.send(question)
+        except OSError as error:
+            raise LabError("the server process has ended") from error
+        return await self._hear(kind)
+
     async def _hear(self, kind: type[T]) -> T:
         heard = await asyncio.to_thread(_receive, self._pipe)
         if not isinstance(heard, kind):
-            raise LabError("the server process has ended; what it said is above")
+            raise LabError("the server process has ended, or does not answer")
         return heard
 
     async def port(self) -> int:
@@ -58,13 +65,11 @@ class Server:
 
     async def figures(self) -> Figures:
         """Ask for what the server has counted."""
-        self._pipe.send("figures")
-        return await self._hear(Figures)
+        return await self._ask("figures", Figures)
 
     async def stored(self) -> Stored:
         """Ask for what the store holds."""
-        self._pipe.send("stored")
-        return await self._hear(Stored)
+        return await self._ask("stored", Stored)
 
     def stop(self) -> None:
         """End the process."""
@@ -77,7 +82,7 @@ class Server:
 def _receive(pipe: Connection) -> object:
     try:
         return pipe.recv() if pipe.poll(GRACE) else None
-    except EOFError:
+    except (EOFError, OSError):
         return None
 
 

@@ -38,7 +38,7 @@ def synthetic(parameters: Parameters) -> Workload:
             conversation = f"g:{chance.randrange(parameters.groups)}"
             sender = chance.choice(members[conversation])
             body = "".join(chance.choices(_LETTERS, k=parameters.body))
-            yield id_ / parameters.rate, Message(id_, conversation, sender, body)
+            yield _due(id_, parameters), Message(id_, conversation, sender, body)
 
     return Workload(members, list(messages()))
 
@@ -58,5 +58,9 @@ def from_chat(parameters: Parameters, chat: Chat) -> Workload:
             pair = sorted((line.nick, line.addressed))
             conversation = "d:" + "~".join(pair)
             members[conversation] = pair
-        schedule.append((id_ / parameters.rate, Message(id_, conversation, line.nick, line.text)))
+        schedule.append((_due(id_, parameters), Message(id_, conversation, line.nick, line.text)))
     return Workload(members, schedule)
+
+
+def _due(place: int, parameters: Parameters) -> float:
+    return place / parameters.rate if parameters.rate else 0.0
