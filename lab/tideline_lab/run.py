@@ -1,96 +1,40 @@
 """Run one model under some circumstances: a server process, all devices in this one, and a look at what came of it."""
 
 import asyncio
-import multiprocessing
 import random
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 from .chat import Chat
 from .client import Device, Sender
-from .errors import LabError
 from .ledger import percentile
 from .models import MODELS
 from .models.model import Model
 from .network import Network
 from .parameters import Parameters
+from .process import ServerProcess
 from .results import Phase, Run, Wrong
-from .server import Figures, Order, serve
-from .store import Counts, Stored
+from .server import Figures, Order
+from .store import Counts
 from .workload import Workload, from_chat, synthetic
 
 PATIENCE = 20
 """Heartbeats after which what has not come is taken for lost."""
 GRACE = 20.0
-"""Seconds that a run has in any case, and that a server has to answer."""
+"""Seconds that a run has in any case."""
 CONNECTING = 100
 """Devices that connect at a time."""
-
-T = TypeVar("T")
-
-
-class Server:
-    """The server's process."""
-
-    def __init__(self, order: Order) -> None:
-        # Spawned, not forked: the server shares nothing with the clients but the order.
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(target=serve, args=(order, other), daemon=True)
-        self._process.start()
-        other.close()
-
-    async def _ask(self, question: str, kind: type[T]) -> T:
-        try:
-            self._pipe.send(question)
-        except OSError as error:
-            raise LabError("the server process has ended") from error
-        return await self._hear(kind)
-
-    async def _hear(self, kind: type[T]) -> T:
-        heard = await asyncio.to_thread(_receive, self._pipe)
-        if not isinstance(heard, kind):
-            raise LabError("the server process has ended, or does not answer")
-        return heard
-
-    async def port(self) -> int:
-        """Wait for the server to listen."""
-        return await self._hear(int)
-
-    async def figures(self) -> Figures:
-        """Ask for what the server has counted."""
-        return await self._ask("figures", Figures)
-
-    async def stored(self) -> Stored:
-        """Ask for what the store holds."""
-        return await self._ask("stored", Stored)
-
-    def stop(self) -> None:
-        """End the process."""
-        self._pipe.close()
-        self._process.join(GRACE)
-        if self._process.is_alive():
-            self._process.kill()
-
-
-def _receive(pipe: Connection) -> object:
-    try:
-        return pipe.recv() if pipe.poll(GRACE) else None
-    except (EOFError, OSError):
-        return None
 
 
 class Bench:
     """One run: the server, the network, the devices, and the marks between its phases."""
 
     def __init__(
-        self, model: Model, parameters: Parameters, workload: Workload, server: Server, network: Network
+        self, model: Model, parameters: Parameters, workload: Workload, server: ServerProcess, network: Network
     ) -> None:
         self.model = model
         self.parameters = parameters
@@ -278,10 +222,12 @@ async def run_point(
 
 
 @asynccontextmanager
-async def _server(model: str, parameters: Parameters, workload: Workload, folder: Path | None) -> AsyncIterator[Server]:
+async def _server(
+    model: str, parameters: Parameters, workload: Workload, folder: Path | None
+) -> AsyncIterator[ServerProcess]:
     data = tempfile.mkdtemp(prefix="tideline-lab-", dir=folder)
     try:
-        server = Server(Order(model, data, workload.members, parameters.heartbeat / 1000, parameters.sync))
+        server = ServerProcess(Order(model, data, workload.members, parameters.heartbeat / 1000, parameters.sync))
         try:
             yield server
         finally:

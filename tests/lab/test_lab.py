@@ -21,9 +21,9 @@ from tideline_lab.ledger import Log, percentile
 from tideline_lab.models.numbered import NumberedDevice
 from tideline_lab.network import Network
 from tideline_lab.parameters import DEVICES, Parameters, change, parse_changes
+from tideline_lab.process import ServerProcess
 from tideline_lab.results import SCHEMA
 from tideline_lab.results import load as load_results
-from tideline_lab.run import Server
 from tideline_lab.scenarios import SCENARIOS
 from tideline_lab.server import Order
 from tideline_lab.workload import from_chat, synthetic
@@ -130,7 +130,7 @@ def test_results_of_another_form_are_refused(tmp_path: Path, text: str, said: st
 
 
 async def test_a_server_that_dies_ends_the_run_with_an_error(tmp_path: Path) -> None:
-    server = Server(Order("numbered", str(tmp_path / "store"), {"g:1": ["ann"]}, 1.0, False))
+    server = ServerProcess(Order("numbered", str(tmp_path / "store"), {"g:1": ["ann"]}, 1.0, False))
     network = Network(await server.port(), round_trip=0, loss=0, seed=1)
     phone = Device(network, "ann", "phone", NumberedDevice, quiet=30)
     await phone.connect()
