@@ -12,12 +12,15 @@ import tideline
 from tideline.config import Settings
 from tideline.protocol.errors import TidelineError
 
+from .lab import lab
+
 app = App(
     name="tideline",
     help="Durable multi-device messaging: every user has one numbered timeline, a device is a cursor into it.",
     version=tideline.__version__,
     config=[cyclopts.config.Env("TIDELINE_", command=False)],
 )
+app.command(lab)
 
 
 @app.command
