@@ -8,14 +8,23 @@ import msgspec
 from . import ijson
 from .errors import RequestError
 from .requests import Request, Signal
+from .responses import ServerFrame
 from .table import REQUESTS
 
 encode = msgspec.json.Encoder().encode
 
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decoders = {kind: msgspec.json.Decoder(spec.request).decode for kind, spec in REQUESTS.items()}
+_server_frame = msgspec.json.Decoder(ServerFrame).decode
 _decoders["signal"] = msgspec.json.Decoder(Signal).decode  # type: ignore[assignment]
 _SPACE = b" \t\r\n"
+
+
+class UnknownFrame(msgspec.Struct, frozen=True, tag="unknown", tag_field="type"):
+    """A frame of a later version, or one that can't be read: a device ignores it (section 6, rule 9)."""
+
+    kind: str
+    """Its ``type``, or what is wrong with it."""
 
 
 def split(payload: bytes) -> list[bytes]:
@@ -79,6 +88,23 @@ def decode_body(kind: str, text: bytes) -> tuple[Request, dict[str, Any]]:
         return _decoders[kind](framed), value
     except msgspec.DecodeError as error:
         raise RequestError("bad_request", _named(error)) from None
+
+
+def decode_frames(payload: bytes) -> list[ServerFrame | UnknownFrame]:
+    """Decode one WebSocket message of a server: its frames in order. A bad one fails alone.
+
+    Raises:
+        NotJSON: if the message can't be taken apart into frames.
+        NotIJSON: if it is nested too deep to be.
+    """
+    return [_decode_frame(text) for text in split(payload)]
+
+
+def _decode_frame(text: bytes) -> ServerFrame | UnknownFrame:
+    try:
+        return _server_frame(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return UnknownFrame(_named(error)[:200])
 
 
 def _named(error: Exception) -> str:

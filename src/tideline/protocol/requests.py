@@ -23,7 +23,7 @@ HistoryMode = Literal["joined", "all"]
 MemberRole = Literal["admin", "member"]
 
 
-class Request(Struct, tag=str.lower, tag_field="type", kw_only=True):
+class Request(Struct, tag=str.lower, tag_field="type", kw_only=True, omit_defaults=True):
     """Base of all requests: ``id`` is chosen by the client, unique among its requests in flight."""
 
     id: RequestId
