@@ -264,7 +264,7 @@ export class Device {
    */
   #expireFlights() {
     const { flights, policy, now } = this.#line;
-    for (let oldest; (oldest = flights.oldest()); ) {
+    for (let oldest; (oldest = flights.oldest());) {
       const [request, asked] = oldest;
       if (asked.at + policy.answer > now) return;
       const silent = this.#line.heard <= asked.at;

@@ -34,6 +34,9 @@
  *   | ServerFrame} Input
  */
 
+const LOCAL = new Set(
+  "start stop connected disconnected tick pause resume submit found call cancel tell renewed".split(" "),
+);
 const ANSWERS = new Set(["ok", "messages", "conversation", "members", "devices"]);
 
 /** What a frame of each type must have to be one: field, and what `typeof` says (`array` for arrays). */
@@ -92,5 +95,6 @@ const isEntry = (entry) => Number.isSafeInteger(entry?.seq) && typeof entry.even
 export function rowOf(given) {
   const type = /** @type {string} */ (given.type);
   if (ANSWERS.has(type)) return ["answer", true];
-  return [type, Object.hasOwn(FRAMES, type) || type === "unknown"];
+  if (Object.hasOwn(FRAMES, type)) return [type, true];
+  return LOCAL.has(type) ? [type, false] : ["unknown", true];
 }

@@ -65,7 +65,7 @@ export class Outbox {
       if (this.#line.now < this.#due) return;
       this.#due = null;
     }
-    for (let item; (item = this.#next()); ) {
+    for (let item; (item = this.#next());) {
       const id = item.message.client_id;
       if (item.tried === null) {
         item.tried = this.#line.serverNow;

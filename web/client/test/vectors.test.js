@@ -19,7 +19,9 @@ const load = (name) => JSON.parse(readFileSync(new URL(name, folder), "utf8"));
 function plain(value) {
   if (Array.isArray(value)) return value.map(plain);
   if (value === null || typeof value !== "object") return value;
-  const kept = Object.entries(value).filter(([key, item]) => item != null && !(key === "delivery" && item === "content"));
+  const kept = Object.entries(value).filter(
+    ([key, item]) => item != null && !(key === "delivery" && item === "content"),
+  );
   return Object.fromEntries(kept.map(([key, item]) => [key, plain(item)]));
 }
 
