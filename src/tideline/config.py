@@ -52,7 +52,7 @@ class Settings:
     retry_after: Annotated[float, _help("Seconds over which devices come back after a restart.")] = 2.0
 
     block_cache: Annotated[int, _help("Memory for what was read from the store.")] = 64 * MEBIBYTE
-    write_buffer: Annotated[int, _help("Memory for what was written, per large column family.")] = 32 * MEBIBYTE
+    write_buffer: Annotated[int, _help("Memory for what was written, per large column family.")] = 16 * MEBIBYTE
     wal_limit: Annotated[int, _help("Write-ahead log to replay after a crash, at most.")] = 64 * MEBIBYTE
     cached_heads: Annotated[int, _help("Heads of timelines kept in memory.")] = 262_144
     cached_members: Annotated[int, _help("Members of conversations kept in memory.")] = 131_072

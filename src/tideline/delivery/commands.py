@@ -26,7 +26,7 @@ class Command:
     to a send stands at its entry's place among the origin's pushes; else the origin is told like of any other.
     """
 
-    __slots__ = ("conversation", "id", "kind", "origin", "placed", "request", "user")
+    __slots__ = ("conversation", "id", "key", "kind", "origin", "placed", "request", "user")
 
     def __init__(
         self,
@@ -35,7 +35,6 @@ class Command:
         conversation: str,
         request: Request,
         origin: Origin,
-        *,
         id: int | None,
         placed: bool = False,
     ) -> None:
@@ -46,6 +45,8 @@ class Command:
         self.origin = origin
         self.id = id
         self.placed = placed
+        self.key = ""
+        """The idempotency key of a send, once it is in a batch."""
 
 
 class Commit:

@@ -13,7 +13,7 @@ how it compares with ``position`` (:meth:`Outbox.entries` and the others classif
 but one, whether the connection is armed, and that is an output's business: ``NOTIFY`` is said only when armed.
 """
 
-from enum import Enum
+from enum import Enum, IntEnum, auto
 from typing import Final, NamedTuple
 
 
@@ -28,26 +28,26 @@ class State(Enum):
     """It has, or is being sent, everything up to the head."""
 
 
-class Input(Enum):
+class Input(IntEnum):
     """What can happen to a connection."""
 
-    PULL = "pull"
+    PULL = auto()
     """It asks for what follows a position, which so becomes its own."""
-    POSITION_ERROR = "position_error"
+    POSITION_ERROR = auto()
     """Its pull ended in ``epoch_changed``, ``cursor_ahead`` or ``cursor_too_old``."""
-    PAGE_MORE = "page_more"
+    PAGE_MORE = auto()
     """A page enters the outgoing buffer and the committed head is beyond it."""
-    PAGE_LAST = "page_last"
+    PAGE_LAST = auto()
     """A page enters the outgoing buffer and ends at the committed head."""
-    SNAPSHOT = "snapshot"
+    SNAPSHOT = auto()
     """A snapshot's response enters the outgoing buffer."""
-    NEXT = "next"
+    NEXT = auto()
     """A commit brings entries that continue ``position``, and they can go out."""
-    HELD = "held"
+    HELD = auto()
     """A commit brings entries that can't go out: ``hint`` delivery, a full buffer, or a hole before them."""
-    OWN = "own"
-    """A commit brings the entry of this connection's own message, and it continues ``position``."""
-    OWN_APART = "own_apart"
+    OWN = auto()
+    """A commit brings entries of this connection's own messages, and they continue ``position``."""
+    OWN_APART = auto()
     """The same, but it does not continue ``position``."""
 
 
@@ -166,11 +166,11 @@ class Outbox:
             self.position = last
         return output
 
-    def own(self, seq: int) -> Output:
-        """Take the committed entry of this connection's own message, whose answer stands in for it."""
-        self.head = max(self.head, seq)
-        if seq == self.position + 1 and self.state is State.LIVE:
-            self.position = seq
+    def own(self, first: int, last: int) -> Output:
+        """Take committed entries of this connection's own messages, whose answers stand in for them."""
+        self.head = max(self.head, last)
+        if first == self.position + 1 and self.state is State.LIVE:
+            self.position = last
             return self._step(Input.OWN)
         return self._step(Input.OWN_APART)
 

@@ -10,9 +10,12 @@ from tideline.protocol.limits import Limits
 from tideline.protocol.requests import Read, Send
 from tideline.timeline import refs
 from tideline.timeline.changes import Placement, Post
+from tideline.timeline.records import Room
 
 from .commands import Command
 from .plan import Plan, forbidden, quoted, unused_direct
+
+quote = splice.quote
 
 _decode = msgspec.json.Decoder().decode
 
@@ -25,7 +28,7 @@ def send(plan: Plan, command: Command) -> None:
             used with another body.
     """
     request = command.request
-    assert isinstance(request, Send)
+    assert type(request) is Send
     user, id_ = command.user, command.conversation
     body = bytes(request.body)
     _check(request, body, plan.limits)
@@ -35,8 +38,7 @@ def send(plan: Plan, command: Command) -> None:
             raise forbidden(command)
     elif user not in room.members:
         raise forbidden(command)
-    key = (user, id_, request.client_id)
-    earlier = plan.placement(key)
+    earlier = plan.placement(command.key)
     if earlier is not None:
         if not _same(earlier.body, body):
             raise RequestError("conflict", "client_id was used with another body")
@@ -47,32 +49,30 @@ def send(plan: Plan, command: Command) -> None:
         raise bad_request(f"reply_to is beyond the conversation's head, {head}")
     if room is None:
         room = plan.open_direct(id_)
+    _place(plan, command, request, room, body)
 
-    conversation = room.conversation
-    seq = conversation.head = head + 1
+
+def _place(plan: Plan, command: Command, request: Send, room: Room, body: bytes) -> None:
+    """Give a message its place, and post it to every member."""
+    user, changes, conversation = command.user, plan.changes, room.conversation
+    name = quoted(conversation.id)
+    seq = conversation.head = conversation.head + 1
     time = conversation.time = max(plan.now, conversation.time)
     room.members[user].read = seq
     text = splice.message(
-        quoted(id_),
-        seq,
-        quoted(user),
-        splice.quote(request.client_id),
-        time,
-        body,
-        request.reply_to,
-        request.mentions,
+        name, seq, quoted(user), quote(request.client_id), time, body, request.reply_to, request.mentions
     )
-    where = refs.place(id_.encode(), seq)
-    post = Post(refs.message(where), splice.message_event(text))
-    plan.changes.messages.append((where, text))
-    plan.touch(room)
+    where = room.place_prefix + seq.to_bytes(8, "big")
+    post = Post(refs.MESSAGE + where, splice.message_event(text))
+    changes.messages.append((where, text))
+    changes.conversations[conversation.id] = conversation
     plan.change(room, user)
     plan.post(post, room.members)
-    index = len(plan.changes.runs[user].posts) - 1
-    placement = plan.changes.placements[key] = Placement(seq, time, body, index=index, command=command)
+    index = len(changes.runs[user].posts) - 1
+    placement = changes.placements[command.key] = Placement(seq, time, body, 0, index, command)
     if command.placed:
         post.origin = command.origin
-        post.answer = splice.sent(command.id, quoted(id_), seq, time)
+        post.answer = splice.sent(command.id, name, seq, time)
     else:
         plan.answer(command, placement)
 

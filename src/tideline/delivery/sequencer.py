@@ -23,7 +23,7 @@ from tideline.protocol.errors import RequestError
 from tideline.protocol.limits import Limits
 from tideline.protocol.requests import Send
 from tideline.timeline import refs
-from tideline.timeline.changes import Placement, SendKey
+from tideline.timeline.changes import Placement, SendKey, send_key
 from tideline.timeline.contract import Store, StoreFailed, StoreUnavailable, Unit
 
 from . import groups, sending
@@ -163,8 +163,8 @@ class Sequencer:
         heads = await unit.heads(runs.keys())
         for user, run in runs.items():
             run.first = heads[user] + 1
-        for (user, _, _), placement in plan.changes.placements.items():
-            placement.seq = runs[user].first + placement.index
+        for placement in plan.changes.placements.values():
+            placement.seq = runs[placement.command.user].first + placement.index
 
     async def _complete(self, plan: Plan) -> None:
         """Put last messages into states: those of this batch are at hand, the others are read."""
@@ -191,11 +191,13 @@ class Sequencer:
 
 
 def _send_keys(batch: list[Command]) -> list[SendKey]:
-    return [
-        (command.user, command.conversation, command.request.client_id)
-        for command in batch
-        if isinstance(command.request, Send)
-    ]
+    keys = []
+    for command in batch:
+        request = command.request
+        if type(request) is Send:
+            key = command.key = send_key(command.user, command.conversation, request.client_id)
+            keys.append(key)
+    return keys
 
 
 def _reply(command: Command, outcome: Outcome) -> bytes | RequestError:

@@ -13,18 +13,22 @@ def address(user: str, request: Request) -> str:
     Raises:
         RequestError: ``bad_request`` if it names none, two, or one that can't be.
     """
-    conversation: str | None = getattr(request, "conversation", None)
+    conversation: str | None = request.conversation  # type: ignore[attr-defined]
+    if type(request) is Send and request.to is not None:
+        return _direct_with(user, request)
     if conversation is None:
         if isinstance(request, Create):
             return group(secrets.token_hex(8))
-        to = request.to if isinstance(request, Send) else None
-        if to is None:
-            raise bad_request("missing field `conversation` (or `to`)")
-        if not is_name(to):
-            raise bad_request("`to` is no valid user")
-        return direct(user, to)
-    if isinstance(request, Send) and request.to is not None:
-        raise bad_request("`conversation` and `to` exclude each other")
+        raise bad_request("missing field `conversation` (or `to`)")
     if kind_of(conversation) is None:
         raise bad_request("`conversation` is no valid id")
     return conversation
+
+
+def _direct_with(user: str, request: Send) -> str:
+    if request.conversation is not None:
+        raise bad_request("`conversation` and `to` exclude each other")
+    to = request.to or ""
+    if not is_name(to):
+        raise bad_request("`to` is no valid user")
+    return direct(user, to)

@@ -12,7 +12,8 @@ it drains, and after ``drain_timeout`` of that the connection is closed.
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 _CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to answer a close."""
 
-KINDS: dict[type, str] = {spec.request: kind for kind, spec in REQUESTS.items()}
+_COMMANDS: dict[type, str] = {REQUESTS[kind].request: kind for kind in COMMANDS}
+"""The requests that go to the sequencer."""
 
 
 class Connection(WSListener):
@@ -67,6 +69,7 @@ class Connection(WSListener):
         "outbox",
         "since",
         "transport",
+        "user",
         "welcomed",
     )
 
@@ -77,6 +80,7 @@ class Connection(WSListener):
     def __init__(self, gateway: "Gateway") -> None:
         self.gateway = gateway
         self.identity: Identity | None = None
+        self.user = ""
         self.name = ""
         self.outbox = Outbox()
         self.welcomed = False
@@ -211,25 +215,22 @@ class Connection(WSListener):
 
     def _dispatch(self, request: Request | Signal) -> None:
         """Submit what changes something, queue what reads."""
-        kind = KINDS.get(type(request))
-        if kind not in COMMANDS:
+        kind = _COMMANDS.get(type(request))
+        if kind is None:
             self._enqueue(request)
             return
-        assert isinstance(request, Request)
-        assert kind is not None
-        assert self.identity is not None
+        command = cast(Request, request)
         placed = kind == "send"
         try:
             if placed and self.gateway.limits.sends_per_second:
                 self._limit_rate()
-            conversation = address(self.identity.user, request)
+            conversation = address(self.user, command)
         except RequestError as error:
-            self.fail(request.id, error)
+            self.fail(command.id, error)
             return
         self._in_flight += 1
         self._placed += placed
-        user = self.identity.user
-        self.hub.engine.submit(Command(kind, user, conversation, request, self, id=request.id, placed=placed))
+        self.hub.engine.submit(Command(kind, self.user, conversation, command, self, command.id, placed))
 
     def _limit_rate(self) -> None:
         now = self.gateway.loop.time()
@@ -253,7 +254,7 @@ class Connection(WSListener):
         try:
             while self._queue and self.full_since is None and not self.closing:
                 request = self._queue.popleft()
-                if self.welcomed and KINDS.get(type(request)) in COMMANDS:
+                if self.welcomed and type(request) in _COMMANDS:
                     self._in_flight -= 1
                     self._dispatch(request)
                     continue
@@ -298,26 +299,25 @@ class Connection(WSListener):
         """Split a run around the entries whose answers stand in for them."""
         pushed = 0
         self.outbox.head = max(self.outbox.head, run.last)
-        others: list[Post] = []
-        seq = run.first
-        for post in run.posts:
-            if post.origin is self:
-                if others:
-                    pushed += self._push(seq - len(others), others)
-                    others = []
-                if self.outbox.own(seq) is Output.NOTIFY:
-                    self._notify()
-                self._in_flight -= 1
-                self._placed -= 1
-                self.gather(splice.sent_at(post.answer, seq))
+        first = run.first
+        for own, group in groupby(run.posts, lambda post: post.origin is self):
+            posts = list(group)
+            if own:
+                self._answer_own(first, posts)
             else:
-                others.append(post)
-            seq += 1
-        if others:
-            pushed += self._push(seq - len(others), others)
+                pushed += self._push(first, posts)
+            first += len(posts)
         if self._paused:
             self._throttle()
         return pushed
+
+    def _answer_own(self, first: int, posts: list[Post]) -> None:
+        if self.outbox.own(first, first + len(posts) - 1) is Output.NOTIFY:
+            self._notify()
+        self._in_flight -= len(posts)
+        self._placed -= len(posts)
+        self.gather(splice.sent_at(posts[0].answer, first))
+        self._out += [b"%b%d}" % (post.answer, first + place) for place, post in enumerate(posts[1:], 1)]
 
     def _push(self, first: int, posts: list[Post]) -> int:
         output = self.outbox.entries(first, first + len(posts) - 1, full=self.full_since is not None)

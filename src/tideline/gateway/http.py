@@ -77,7 +77,7 @@ class HttpSide:
 
     async def _command(self, hub: Hub, kind: str, user: str, request: Request) -> bytes:
         waiting = Outcome()
-        hub.engine.submit(Command(kind, user, address(user, request), request, waiting, id=None))
+        hub.engine.submit(Command(kind, user, address(user, request), request, waiting, None))
         return await waiting.future
 
     async def _query(self, hub: Hub, user: str, request: Request, device: tuple[str, Device] | None) -> bytes:

@@ -73,7 +73,7 @@ async def _hello(connection: "Connection", request: Hello) -> None:
         return
     if connection.closing:
         return
-    connection.identity, connection.name = identity, request.device
+    connection.identity, connection.user, connection.name = identity, user, request.device
     connection.hub, connection.device = hub, device
     outbox = connection.outbox = Outbox(hint=request.delivery == "hint")
     hub.attach(user, request.device, connection, request.instance)

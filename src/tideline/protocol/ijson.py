@@ -102,27 +102,18 @@ def _check_depth(text: bytes) -> None:
 
 def _check_numbers(value: Any) -> None:
     """Refuse integers beyond ±(2^53 - 1), wherever they are."""
-    if type(value) is int:
-        if not -SAFE_INTEGER <= value <= SAFE_INTEGER:
-            raise NotIJSON("integer beyond ±(2^53 - 1)")
-        return
-    stack = [value]
+    stack = [[value]]
     while stack:
-        container = stack.pop()
-        if type(container) is dict:
-            items = container.values()
-        elif type(container) is list:
-            items = container  # type: ignore[assignment]
-        else:
-            continue
-        for item in items:
+        for item in stack.pop():
             kind = type(item)
             if kind is str:
                 continue
             if kind is int:
                 if not -SAFE_INTEGER <= item <= SAFE_INTEGER:
                     raise NotIJSON("integer beyond ±(2^53 - 1)")
-            elif kind is dict or kind is list:
+            elif kind is dict:
+                stack.append(item.values())
+            elif kind is list:
                 stack.append(item)
 
 

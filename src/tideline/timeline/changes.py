@@ -40,8 +40,19 @@ class Run:
         return self.first + len(self.posts) - 1
 
 
-SendKey = tuple[str, str, str]
-"""Sender, conversation and ``client_id``: the idempotency key of a message."""
+SendKey = str
+"""The idempotency key of a message; made by :func:`send_key`, taken apart by :func:`read_send_key`."""
+
+
+def send_key(user: str, conversation: str, client_id: str) -> SendKey:
+    """Join sender, conversation and ``client_id``; neither of the first two holds a zero byte."""
+    return f"{user}\0{conversation}\0{client_id}"
+
+
+def read_send_key(key: SendKey) -> tuple[str, str, str]:
+    """Return sender, conversation and ``client_id``."""
+    user, conversation, client_id = key.split("\0", 2)
+    return user, conversation, client_id
 
 
 class Placement:
@@ -54,7 +65,7 @@ class Placement:
     __slots__ = ("body", "command", "index", "message_seq", "seq", "time")
 
     def __init__(
-        self, message_seq: int, time: int, body: bytes, *, seq: int = 0, index: int = 0, command: Any = None
+        self, message_seq: int, time: int, body: bytes, seq: int = 0, index: int = 0, command: Any = None
     ) -> None:
         self.message_seq = message_seq
         self.time = time

@@ -49,11 +49,13 @@ class Member(Struct, array_like=True, kw_only=True):
 class Room:
     """A conversation with all of its members: what the sequencer works on."""
 
-    __slots__ = ("conversation", "members")
+    __slots__ = ("conversation", "members", "place_prefix")
 
     def __init__(self, conversation: Conversation, members: dict[str, Member]) -> None:
         self.conversation = conversation
         self.members = members
+        self.place_prefix = conversation.id.encode() + b"\0"
+        """What the places of all of its messages begin with."""
 
 
 class Device(Struct, array_like=True, kw_only=True):

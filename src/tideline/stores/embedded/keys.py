@@ -75,6 +75,6 @@ class Keys:
         """Key of a membership that has ended."""
         return b"%b\0%b" % (self.pair(conversation, user), number(joined))
 
-    def send(self, generation: int, key: tuple[str, str, str]) -> bytes:
-        """Key of an idempotency record."""
-        return b"%b%b%b" % (self.app, generation.to_bytes(4, "big"), "\0".join(key).encode())
+    def generation(self, generation: int) -> bytes:
+        """Prefix of the idempotency records of one generation; the key follows."""
+        return self.app + generation.to_bytes(4, "big")

@@ -6,8 +6,14 @@ from rocksdict import BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMod
 from .keys import FAMILIES
 
 _BLOOM_BITS = 10
-_APPENDED = ("entries", "messages")
-"""Families that grow with every message: the large write buffers, and compressed."""
+_LARGE = ("entries", "messages")
+"""Families that grow with every message: the large write buffers, and compressed.
+
+Idempotency keys grow too, but are random: a small write buffer stays in the processor's caches (measured: 1.4 µs
+to insert one into 8 MiB, 2.6 µs into 32 MiB).
+"""
+_MISSED = ("sends", "conversations", "heads", "members")
+"""Families that are mostly asked for what isn't there: a filter for the write buffer too."""
 
 
 class EmbeddedOptions(Struct, frozen=True, kw_only=True):
@@ -15,7 +21,7 @@ class EmbeddedOptions(Struct, frozen=True, kw_only=True):
 
     block_cache: int = 64 * 2**20
     """Memory for blocks that were read."""
-    write_buffer: int = 32 * 2**20
+    write_buffer: int = 16 * 2**20
     """Memory per large column family before it is written to a file."""
     wal_limit: int = 64 * 2**20
     """Write-ahead log to replay after a crash, at most: it bounds the time to start."""
@@ -49,13 +55,16 @@ def database_options(options: EmbeddedOptions) -> tuple[Options, dict[str, Optio
     families = {}
     for name in FAMILIES:
         family = Options(raw_mode=True)
-        appended = name in _APPENDED
-        family.set_write_buffer_size(options.write_buffer if appended else options.write_buffer // 4)
+        family.set_write_buffer_size(options.write_buffer if name in _LARGE else options.write_buffer // 4)
         family.set_level_compaction_dynamic_level_bytes(True)
-        family.set_compression_type(DBCompressionType.lz4() if appended else DBCompressionType.none())
+        family.set_compression_type(DBCompressionType.lz4() if name in _LARGE else DBCompressionType.none())
+        if name in _MISSED:
+            family.set_memtable_whole_key_filtering(True)
+            family.set_memtable_prefix_bloom_ratio(0.1)
         table = BlockBasedOptions()
         table.set_block_cache(cache)
-        table.set_cache_index_and_filter_blocks(True)
+        # Every send looks for its idempotency key; those filters stay at hand, a few MB until they expire.
+        table.set_cache_index_and_filter_blocks(name != "sends")
         table.set_pin_l0_filter_and_index_blocks_in_cache(True)
         table.set_format_version(5)
         if name != "entries":  # entries are read by range only
@@ -69,4 +78,6 @@ def durable() -> WriteOptions:
     """Return the options of a write that is on the disk when it returns."""
     options = WriteOptions()
     options.sync = True
+    # A batch writes runs of consecutive keys: each insert begins where the last one ended.
+    options.memtable_insert_hint_per_batch = True
     return options

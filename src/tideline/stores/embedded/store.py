@@ -16,7 +16,7 @@ from rocksdict import Rdict, ReadOptions, WriteBatch
 
 from tideline.timeline import refs
 from tideline.timeline.bounded import Bounded
-from tideline.timeline.changes import Placement, SendKey
+from tideline.timeline.changes import Placement, SendKey, read_send_key
 from tideline.timeline.contract import Membership, Span
 from tideline.timeline.records import Conversation, Device, Member, Room
 
@@ -63,12 +63,13 @@ class EmbeddedStore:
         async with self._lock:
             self._ensure()
             self.turn_generation()
-            unit = EmbeddedUnit(self)
+            unit = EmbeddedUnit(self, conversations, self._placements(sends) if sends else {})
             try:
                 yield unit
             finally:
-                # Not committed: whatever was changed in place is read again.
-                self.forget(unit.touched, ())
+                if not unit.committed:
+                    # Whatever was changed in place is read again.
+                    self.forget(unit.touched, ())
 
     def forget(self, rooms: Iterable[str], users: Iterable[str]) -> None:
         """Drop what is cached of these, because it may not be what is stored."""
@@ -85,29 +86,37 @@ class EmbeddedStore:
         now = int(time.time()) // max(1, self.database.options.client_id_ttl)
         if now <= self.generation:
             return
-        prefix = self.keys.app
-        family = self._family("sends")
+        earlier, present = self.keys.generation(now - 1), self.keys.generation(now)
         if self.generation:
             batch = WriteBatch(raw_mode=True)
-            end = prefix + (now - 1).to_bytes(4, "big")
-            batch.delete_range(prefix + bytes(4), end, self.database.handles["sends"])
+            batch.delete_range(self.keys.generation(0), earlier, self.database.handles["sends"])
             self.database.write(batch, sync=False)
         self.generation = now
-        earlier = prefix + (now - 1).to_bytes(4, "big")
-        self._earlier = next(iter(_pairs(family, earlier, prefix + now.to_bytes(4, "big"))), None) is not None
+        self._earlier = next(_pairs(self._family("sends"), earlier, present), None) is not None
 
-    def placement(self, key: SendKey) -> Placement | None:
-        """Return where a message went, if it is within its time to live."""
+    def _placements(self, sends: Collection[SendKey]) -> dict[SendKey, Placement]:
+        """Return where messages went, of those that are known and within their time to live."""
         family = self._family("sends")
-        found = family.get(self.keys.send(self.generation, key))
-        if found is None and self._earlier:
-            found = family.get(self.keys.send(self.generation - 1, key))
-        if found is None:
-            return None
-        message_seq, seq, sent = map(int, found.split())
-        text = self._family("messages").get(self.keys.app + refs.place(key[1].encode(), message_seq))
+        placements: dict[SendKey, Placement] = {}
+        generations = (self.generation, self.generation - 1) if self._earlier else (self.generation,)
+        for generation in generations:
+            prefix = self.keys.generation(generation)
+            found = _many(family, [prefix + key.encode() for key in sends])
+            # Nearly always none is known.
+            if any(found):
+                placements |= {
+                    key: self._placement(key, value)
+                    for key, value in zip(sends, found, strict=True)
+                    if value is not None
+                }
+        return placements
+
+    def _placement(self, key: SendKey, value: bytes) -> Placement:
+        message_seq, seq, sent = map(int, value.split())
+        _, conversation, _ = read_send_key(key)
+        text = self._family("messages").get(self.keys.app + refs.place(conversation.encode(), message_seq))
         body = bytes(_body(text).body) if text is not None else b""
-        return Placement(message_seq, sent, body, seq=seq)
+        return Placement(message_seq, sent, body, seq)
 
     def head(self, user: str) -> int:
         """Return a timeline's head."""

@@ -21,25 +21,24 @@ _pack = msgspec.msgpack.Encoder().encode
 class EmbeddedUnit:
     """Rooms come from the store's cache and are changed in place; a unit that fails has them read again."""
 
-    __slots__ = ("_store", "touched")
+    __slots__ = ("_placements", "_store", "committed", "room", "touched")
 
-    def __init__(self, store: "EmbeddedStore") -> None:
+    def __init__(
+        self, store: "EmbeddedStore", conversations: Collection[str], placements: dict[SendKey, Placement]
+    ) -> None:
         self._store = store
-        self.touched: set[str] = set()
-
-    def room(self, conversation: str) -> Room | None:
-        """Return a conversation with all of its members."""
-        self.touched.add(conversation)
-        return self._store.cached_room(conversation)
+        self._placements = placements
+        self.touched = conversations
+        self.committed = False
+        self.room = store.cached_room
 
     def add_room(self, room: Room) -> None:
         """Let a new conversation be found."""
-        self.touched.add(room.conversation.id)
         self._store.cache_room(room)
 
     def placement(self, key: SendKey) -> Placement | None:
         """Return where a message went earlier."""
-        return self._store.placement(key)
+        return self._placements.get(key)
 
     async def heads(self, users: Collection[str]) -> dict[str, int]:
         """Return the heads of these users' timelines."""
@@ -62,21 +61,21 @@ class EmbeddedUnit:
             put(keys.conversation(id_), _pack(record), family)
         _put_members(batch, store, changes)
         family = handles["sends"]
-        generation = store.generation
+        prefix = keys.generation(store.generation)
         for key, placement in changes.placements.items():
             value = b"%d %d %d" % (placement.message_seq, placement.seq, placement.time)
-            put(keys.send(generation, key), value, family)
+            put(prefix + key.encode(), value, family)
         try:
             store.database.write(batch)
         except StoreError:
-            store.forget(self.touched, changes.runs)
+            store.forget((), changes.runs)
             raise
         heads = store.heads
         for user, run in changes.runs.items():
             heads.put(user, run.last)
         for id_ in changes.conversations:
             store.reweigh(id_)
-        self.touched.clear()
+        self.committed = True
 
 
 def _put_run(batch: WriteBatch, store: "EmbeddedStore", user: str, run: Run) -> None:

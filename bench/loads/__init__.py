@@ -1,0 +1,1 @@
+"""One module per load, each with `run(job, progress) -> outcome`."""
