@@ -15,7 +15,7 @@ VECTORS = Path(__file__).parents[2] / "spec" / "vectors"
 
 Json = dict[str, Any]
 
-_local = msgspec.json.Decoder(
+_local: msgspec.json.Decoder[inputs.Input] = msgspec.json.Decoder(
     inputs.Start
     | inputs.Stop
     | inputs.Connected

@@ -44,7 +44,7 @@ class Calls:
 
     def answered(self, given: responses.ServerFrame, request: int | None) -> None:
         """Hand on a response, unless nobody waits for it any more."""
-        asked = self._line.flights.end(request)
+        asked = self._line.flights.end(request, "call", "renew")
         if asked is not None and asked.kind == "call" and self.cancel(str(asked.about)):
             self._line.put(Answer(key=str(asked.about), frame=given))
 
@@ -99,7 +99,5 @@ class Calls:
         """Return when something is to be done about a call (ms)."""
         times = [one.call.until for one in self._waiting.values()]
         if online:
-            times += [
-                one.due for one in self._waiting.values() if one.request is None and one.due is not None
-            ]
+            times += [one.due for one in self._waiting.values() if one.request is None and one.due is not None]
         return min(times, default=None)

@@ -157,7 +157,7 @@ class Device:
         self._gone(given.code, given.reason, given.retry_after, by=given.by)
 
     def _refused(self, given: responses.Error) -> None:
-        if self._line.flights.end(given.id) is None:
+        if self._line.flights.end(given.id, "hello") is None:
             return
         if given.code == "unauthorized":
             self._gone(Close.UNAUTHORIZED, given.message)
@@ -258,7 +258,7 @@ class Device:
                 self._renewal.unanswered()
 
     def _error(self, given: responses.Error) -> None:
-        asked = self._line.flights.end(given.id)
+        asked = self._line.flights.end(given.id, "pull", "snapshot", "ping", "renew", "send", "call")
         if asked is None:
             return
         if given.code == "unauthorized":
@@ -331,7 +331,7 @@ class Device:
         self.calls.cancel(given.key)
 
     def _pong(self, given: responses.Pong) -> None:
-        self._line.flights.end(given.id)
+        self._line.flights.end(given.id, "ping")
         self.sync.head(given.head)
 
 

@@ -34,11 +34,15 @@ class Flights:
         self._waiting[self._last] = Asked(kind, about, now)
         return self._last
 
-    def end(self, request: int | None) -> Asked | None:
-        """Return what an answer is for; None when it was answered already, or isn't one of ours."""
+    def end(self, request: int | None, *kinds: Kind) -> Asked | None:
+        """Return what an answer is for; None when it was answered already, or isn't one of those kinds."""
         if request is None:
             return None
-        return self._waiting.pop(request, None) or self._late.pop(request, None)
+        where = self._waiting if request in self._waiting else self._late
+        asked = where.get(request)
+        if asked is None or asked.kind not in kinds:
+            return None
+        return where.pop(request)
 
     def oldest(self) -> tuple[int, Asked] | None:
         """Return the request that waits longest."""

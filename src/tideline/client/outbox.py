@@ -43,7 +43,7 @@ class Outbox:
         self._failures = 0
 
     def add(self, message: Submit) -> None:
-        """Put a message in its place: nearly always the last. One that is there already stays as it is."""
+        """Put a message in its place, which is the last but for those of before a restart; never twice."""
         if message.client_id in self.items:
             return
         last = next(reversed(self.items.values()), None)
@@ -85,8 +85,8 @@ class Outbox:
 
     def sent(self, given: responses.Sent) -> Item | None:
         """Take out the message that an answer is for; None when it is gone already."""
-        asked = self._line.flights.end(given.id)
-        item = self.items.pop(str(asked.about), None) if asked is not None and asked.kind == "send" else None
+        asked = self._line.flights.end(given.id, "send")
+        item = self.items.pop(str(asked.about), None) if asked is not None else None
         if item is None:
             return None
         self._failures = 0

@@ -83,7 +83,7 @@ class Sync:
 
     def page(self, given: responses.Page) -> None:
         """Apply a page, and pull again while there is more (rule 5)."""
-        asked = self._line.flights.end(given.id)
+        asked = self._line.flights.end(given.id, "pull")
         if given.epoch != self.position.epoch:
             if asked is not None:
                 self._reset("epoch_changed")
@@ -173,7 +173,7 @@ class Sync:
 
     def stage(self, given: responses.SnapshotPage) -> None:
         """Keep a page aside; after the last one stand where the snapshot ends, and pull."""
-        asked = self._line.flights.end(given.id)
+        asked = self._line.flights.end(given.id, "snapshot")
         if asked is None or asked.about != self._next:
             return  # Repeated, or late and of no use any more.
         if self._staged not in (None, (given.cursor, given.epoch)):
@@ -186,12 +186,8 @@ class Sync:
             return
         self._staged = None
         self.position.move(given.cursor, given.epoch)
-        messages: Literal["discard", "unverify"] = (
-            "unverify" if self._reason == "cursor_too_old" else "discard"
-        )
-        self._line.put(
-            Replace(cursor=given.cursor, epoch=given.epoch, reason=self._reason, messages=messages)
-        )
+        messages: Literal["discard", "unverify"] = "unverify" if self._reason == "cursor_too_old" else "discard"
+        self._line.put(Replace(cursor=given.cursor, epoch=given.epoch, reason=self._reason, messages=messages))
         if self.paused:
             self.state = "behind"
             self.flight = None
