@@ -14,9 +14,11 @@ from tideline import secret
 from tideline.config import Settings
 from tideline.delivery.engine import LocalEngine
 from tideline.gateway.auth import MAIN, Key, Keyring
+from tideline.gateway.demo import DemoTokens
 from tideline.gateway.front import Front
 from tideline.gateway.gateway import Gateway
 from tideline.gateway.http import HttpSide
+from tideline.gateway.pages import Pages
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
 from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions
@@ -79,9 +81,11 @@ class Server:
             ),
             self.observer,
         )
-        self._runner = web.AppRunner(
-            HttpSide(self.gateway, self._backend.probe).application(), access_log=None, handle_signals=False
-        )
+        application = HttpSide(self.gateway, self._backend.probe).application()
+        Pages(demo=settings.demo).add_to(application.router)
+        if settings.demo:
+            DemoTokens(keys(settings)[MAIN]).add_to(application.router)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
         self._listener: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.address = ""
