@@ -45,6 +45,7 @@ class Device(WSListener):
         self._waiting: dict[int, asyncio.Future[wire.Frame]] = {}
         self._epoch: str | None = None
         self._pulling = False
+        self._closing = False
         self._raw: asyncio.Future[bytes] | None = None
 
     async def connect(self, url: str, secret: str) -> wire.Frame:
@@ -63,12 +64,21 @@ class Device(WSListener):
         return welcome
 
     async def request(self, **fields: object) -> wire.Frame:
-        """Send one request and wait for its response."""
+        """Send one request and wait for its response.
+
+        Raises:
+            LoadError: if the connection is lost, or there is no response within 30 s.
+        """
+        if self._transport.is_disconnected:
+            raise LoadError(f"{self.user}: {self.failure}")
         number = self._next_id
         self._next_id += 1
         waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._transport.send(WSMsgType.TEXT, wire.encode(id=number, **fields))
-        return await asyncio.wait_for(waiting, 30)
+        try:
+            return await asyncio.wait_for(waiting, 30)
+        except TimeoutError:
+            raise LoadError(f"{self.user}: no answer to {fields['type']} within 30 s") from None
 
     async def sync(self) -> None:
         """Pull until nothing is left: this is what makes a new connection live."""
@@ -105,6 +115,7 @@ class Device(WSListener):
             self._write(b"".join(map(template.frame, range(first, first + count))))
 
     def close(self) -> None:
+        self._closing = True
         self._transport.disconnect()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -113,12 +124,18 @@ class Device(WSListener):
                 self._fail(f"closed by the server: {frame.get_close_code()} {frame.get_close_reason()}")
                 transport.disconnect()
             return
-        payload = frame.get_payload_as_bytes()
+        try:
+            self._take(frame.get_payload_as_bytes())
+        except Exception as error:
+            self._fail(repr(error))
+            raise
+
+    def _take(self, payload: bytes) -> None:
         if self._raw is not None and not self._raw.done():
             self._raw.set_result(payload)
             return
         count = payload.count(wire.ENTRY_SEQ)
-        if not count or self._pulling:
+        if not count or self._waiting:  # an answer may stand among the pushes
             self._decoded(payload)
             return
         last = _number(payload, payload.rfind(wire.ENTRY_SEQ))
@@ -139,9 +156,11 @@ class Device(WSListener):
             self.on_sent(sent)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if not self._closing:
+            self._fail("connection lost")
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(LoadError(f"{self.user}: connection lost ({self.failure})"))
+                waiting.set_exception(LoadError(f"{self.user}: {self.failure}"))
 
     def _decoded(self, payload: bytes) -> None:
         """Follow the protocol frame by frame."""

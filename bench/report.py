@@ -14,6 +14,7 @@ from bench.scenarios import Measured
 _BARS = "▁▂▃▄▅▆▇█"
 _BUSY = 0.9
 _DISTURBED = 0.25
+_UNSTEADY_DISK = 2
 
 
 def number(value: float) -> str:
@@ -93,6 +94,9 @@ def warnings(results: Sequence[Measured]) -> list[str]:
             others = result.values(server, "others_cpu")
             if others and max(others) > _DISTURBED:
                 lines.append(f"{name}: other processes used up to {max(others):.0%} of a core beside the {server}")
+        disk = result.values("floor", "fsync_us") + result.values("product", "fsync_us")
+        if disk and max(disk) > _UNSTEADY_DISK * min(disk):
+            lines.append(f"{name}: a synced write took between {min(disk):.0f} and {max(disk):.0f} µs before the runs")
     return lines
 
 
@@ -116,7 +120,8 @@ def write_json(path: Path, results: Sequence[Measured], machine: dict[str, str |
             "load": result.case.load,
             "unit": result.case.unit,
             "figure": result.case.figure,
-            "parameters": result.case.parameters,
+            "parameters": result.parameters,
+            "quick": result.quick,
             "note": result.case.note,
             "median": {
                 server: median(result.values(server)) if result.values(server) else None

@@ -10,8 +10,11 @@ from pathlib import Path
 import msgspec
 
 from bench.job import Job, Line, Outcome
+from bench.machine import synced_write
 from bench.scenarios import Case, Measured
 from bench.servers import ROOT, Cores, Server, ServerError, environment, running, scratch
+
+_END_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ Watch = Callable[[str, float], None]
 
 async def measure(case: Case, plan: Plan, watch: Watch) -> Measured:
     """Run one case in interleaved rounds. A run that fails is noted and not repeated."""
-    measured = Measured(case)
+    measured = Measured(case, plan.quick)
     for number in range(plan.rounds):
         for server in plan.servers:
             label = f"{case.name}: {server}, round {number + 1} of {plan.rounds}"
@@ -51,11 +54,12 @@ async def measure(case: Case, plan: Plan, watch: Watch) -> Measured:
 async def one(case: Case, server: str, plan: Plan, progress: Callable[[float], None]) -> Outcome:
     """Run one case once against one server."""
     async with scratch(plan.folder) as folder:
+        disk = {"fsync_us": synced_write(folder, 50) * 1e6}
         if case.in_process:
             here = Server(url="", secret="", pid=0)
-            return await load(job(case, server, plan, folder, here, plan.cores.server), progress)
+            return disk | await load(job(case, server, plan, folder, here, plan.cores.server), progress)
         async with running(server, plan.cores.server, folder, plan.profile) as started:
-            return await load(job(case, server, plan, folder, started, plan.cores.load), progress)
+            return disk | await load(job(case, server, plan, folder, started, plan.cores.load), progress)
 
 
 def job(case: Case, server: str, plan: Plan, folder: Path, started: Server, core: int) -> Job:
@@ -102,9 +106,11 @@ async def load(work: Job, progress: Callable[[float], None]) -> Outcome:
             progress(line.progress or 0)
         raise ServerError((await process.stderr.read()).decode(errors="replace")[-2000:])
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), _END_SECONDS)  # it ends by itself, having said its last line
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 def count_runs(cases: Sequence[Case], plan: Plan) -> int:

@@ -40,7 +40,7 @@ class Case:
     note: str = ""
 
 
-_CPU = ("server_us", "server_cpu", "generator_cpu", "others_cpu")
+_CPU = ("server_us", "server_cpu", "generator_cpu", "others_cpu", "fsync_us")
 
 SCENARIOS: dict[str, tuple[Case, ...]] = {
     "pairs": tuple(
@@ -131,6 +131,7 @@ class Measured:
     """All runs of one case: the outcomes of floor and product, in the order in which they ran."""
 
     case: Case
+    quick: bool = False
     floor: list[dict[str, float]] = field(default_factory=list)
     product: list[dict[str, float]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -139,6 +140,10 @@ class Measured:
         outcomes = self.floor if server == "floor" else self.product
         name = figure or self.case.figure
         return [outcome[name] for outcome in outcomes if name in outcome]
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return self.case.parameters | (self.case.quick if self.quick else {})
 
     def ratios(self) -> list[float]:
         """Product / floor of each round: what disturbs a round disturbs both."""
@@ -152,6 +157,9 @@ class Measured:
             values = self.ratios() if target.of == "ratio" else self.values("product")
             if not values:
                 words.append((target, "not measured"))
+                continue
+            if self.quick:
+                words.append((target, "not judged: a smoke run"))
                 continue
             value = median(values)
             off = abs(value / target.value - 1)

@@ -53,13 +53,18 @@ async def drained(devices: list[Device], done: Callable[[], bool], seconds: floa
     """
     end = time.perf_counter() + seconds
     while not done():
+        check(devices)
         if time.perf_counter() > end:
-            failures = {device.failure for device in devices} - {None}
-            raise LoadError(f"not everything arrived within {seconds:g} s {failures or ''}")
+            raise LoadError(f"not everything arrived within {seconds:g} s")
         cursors = [device.cursor for device in devices]
         await asyncio.sleep(0.3)
         if cursors == [device.cursor for device in devices] and not done():
             await asyncio.gather(*(device.settle() for device in devices))
+    check(devices)
+
+
+def check(devices: list[Device]) -> None:
+    """Raise the first failure that a device saw."""
     for device in devices:
         if device.failure:
             raise LoadError(f"{device.user}: {device.failure}")

@@ -23,6 +23,7 @@ def disk_bytes(folder: Path) -> int:
 
 
 async def run(job: Job, progress: Progress) -> Outcome:
+    Path(job.folder).mkdir()  # noqa: ASYNC240 (nothing else runs)
     users, batch = job.parameters["users"], job.parameters["batch"]
     batches = job.parameters["entries"] // 2 // _STEPS // batch
     engine = await open_engine(job.server, Path(job.folder))

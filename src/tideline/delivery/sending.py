@@ -28,7 +28,7 @@ def send(plan: Plan, command: Command) -> None:
             used with another body.
     """
     request = command.request
-    assert type(request) is Send
+    assert isinstance(request, Send)
     user, id_ = command.user, command.conversation
     body = bytes(request.body)
     _check(request, body, plan.limits)

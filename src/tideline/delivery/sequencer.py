@@ -194,7 +194,7 @@ def _send_keys(batch: list[Command]) -> list[SendKey]:
     keys = []
     for command in batch:
         request = command.request
-        if type(request) is Send:
+        if isinstance(request, Send):
             key = command.key = send_key(command.user, command.conversation, request.client_id)
             keys.append(key)
     return keys

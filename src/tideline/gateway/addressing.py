@@ -14,7 +14,7 @@ def address(user: str, request: Request) -> str:
         RequestError: ``bad_request`` if it names none, two, or one that can't be.
     """
     conversation: str | None = request.conversation  # type: ignore[attr-defined]
-    if type(request) is Send and request.to is not None:
+    if isinstance(request, Send) and request.to is not None:
         return _direct_with(user, request)
     if conversation is None:
         if isinstance(request, Create):

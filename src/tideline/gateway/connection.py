@@ -39,10 +39,11 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .session import Handle
 
+_TEXT = WSMsgType.TEXT
 _CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to answer a close."""
 
-_COMMANDS: dict[type, str] = {REQUESTS[kind].request: kind for kind in COMMANDS}
+_COMMANDS: dict[type, str] = {REQUESTS[kind].request: kind for kind in COMMANDS} | {codec.PlainSend: "send"}
 """The requests that go to the sequencer."""
 
 
@@ -126,7 +127,7 @@ class Connection(WSListener):
             if kind == WSMsgType.CLOSE:
                 transport.disconnect()
             return
-        if kind == WSMsgType.TEXT and frame.fin and self._fragments is None:
+        if kind == _TEXT and frame.fin and self._fragments is None:
             self._receive(frame.get_payload_as_bytes())
         elif kind == WSMsgType.PING:
             transport.send_pong(frame.get_payload_as_bytes())
@@ -181,11 +182,13 @@ class Connection(WSListener):
 
     def _receive(self, payload: bytes) -> None:
         try:
-            texts = codec.split(payload)
-            for text in texts:
-                if self.closing:
-                    return
-                self._take(text)
+            if payload[:1] == b"{":
+                self._take(payload)
+            else:
+                for text in codec.split(payload):
+                    if self.closing:
+                        return
+                    self._take(text)
         except ijson.NotJSON:
             self.close(Close.BAD_FRAME, "a message is not JSON")
         except ijson.NotIJSON as error:
@@ -377,7 +380,7 @@ class Connection(WSListener):
         self._out = []
         if not self.closing:
             for message in pack(out, self.gateway.limits.page_bytes):
-                self.transport.send(WSMsgType.TEXT, message)
+                self.transport.send(_TEXT, message)
 
     def signal(self, frame: bytes) -> None:
         """Forward a signal, unless there is too much to send already."""

