@@ -18,6 +18,7 @@ from tideline.gateway.demo import DemoTokens
 from tideline.gateway.front import Front
 from tideline.gateway.gateway import Gateway
 from tideline.gateway.http import HttpSide
+from tideline.gateway.inspect import Inspector
 from tideline.gateway.pages import Pages
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
@@ -82,6 +83,7 @@ class Server:
             self.observer,
         )
         application = HttpSide(self.gateway, self._backend.probe).application()
+        Inspector(self.gateway).add_to(application)
         Pages(demo=settings.demo).add_to(application.router)
         if settings.demo:
             DemoTokens(keys(settings)[MAIN]).add_to(application.router)
