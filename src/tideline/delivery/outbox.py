@@ -3,7 +3,9 @@
 Laws:
 
 1. A position never skips: what is pushed begins at ``position`` + 1.
-2. There is at most one ``notify`` per pull: a pull arms, a notify disarms.
+2. There is at most one ``notify`` per pull: a pull arms, a notify disarms. It arms when its page enters the
+   outgoing buffer: what is committed while the store is read is told by the page's ``more``, and a notify spent on
+   it would leave none for the moment when the connection, live by then, turns behind.
 3. No commit falls between a page and the first push: the machine hears of commits before its first read, and a
    page's place in the outgoing buffer is where ``position`` and the committed head are compared.
 4. Nothing is ever owed silently: a connection that is not pushed to is told, or will pull.
@@ -125,7 +127,7 @@ class Outbox:
     def pull(self, after: int) -> None:
         """Take a pull (or a hello with a usable cursor), before the store is read for it."""
         self.position = after
-        self.armed = True
+        self.armed = False
         self._step(Input.PULL)
 
     def position_error(self) -> None:
@@ -141,6 +143,7 @@ class Outbox:
         if last is not None:
             self.position = last
         self.head = max(self.head, head)
+        self.armed = True
         more = self.position < self.head
         self._step(Input.PAGE_MORE if more else Input.PAGE_LAST)
         return more
@@ -158,7 +161,7 @@ class Outbox:
         Returns ``PUSH`` (``position`` is then ``last``), ``NOTIFY``, or ``NOTHING``.
         """
         self.head = max(self.head, last)
-        if last <= self.position and self.state is State.LIVE:
+        if last <= self.position:
             return Output.NOTHING  # heard of before
         deliverable = not (self.hint or full) and first == self.position + 1
         output = self._step(Input.NEXT if deliverable else Input.HELD)
@@ -169,6 +172,8 @@ class Outbox:
     def own(self, first: int, last: int) -> Output:
         """Take committed entries of this connection's own messages, whose answers stand in for them."""
         self.head = max(self.head, last)
+        if last <= self.position:
+            return Output.NOTHING  # heard of before
         if first == self.position + 1 and self.state is State.LIVE:
             self.position = last
             return self._step(Input.OWN)

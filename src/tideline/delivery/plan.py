@@ -11,7 +11,7 @@ from tideline.protocol.errors import RequestError
 from tideline.protocol.limits import Limits
 from tideline.protocol.names import kind_of, parties
 from tideline.timeline import refs
-from tideline.timeline.changes import Changes, Placement, Post, Run, SendKey
+from tideline.timeline.changes import Changes, Placement, Post, Run
 from tideline.timeline.contract import Unit
 from tideline.timeline.records import Conversation, Member, Room
 
@@ -44,10 +44,12 @@ Outcome = bytes | RequestError | Placement | StatePost
 class Plan:
     """What a batch is going to commit, and what its commands will be told."""
 
-    __slots__ = ("changes", "limits", "now", "outcomes", "state_posts", "unit")
+    __slots__ = ("changes", "limits", "now", "outcomes", "placements", "room", "state_posts", "unit")
 
     def __init__(self, unit: Unit, now: int, limits: Limits) -> None:
         self.unit = unit
+        self.room = unit.room
+        self.placements = unit.placements
         self.now = now
         self.limits = limits
         self.changes = Changes()
@@ -67,10 +69,6 @@ class Plan:
         if room is None or member is None:
             raise forbidden(command)
         return room, member
-
-    def placement(self, key: SendKey) -> Placement | None:
-        """Return where a message went, in an earlier batch or in this one."""
-        return self.changes.placements.get(key) or self.unit.placement(key)
 
     def open_direct(self, conversation: str) -> Room:
         """Make the room of a direct conversation that is used for the first time."""

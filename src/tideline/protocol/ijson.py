@@ -16,7 +16,8 @@ from .limits import NESTING, SAFE_INTEGER
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-_token = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]')
+# A string that is not closed goes to the end: were it no token, each quote in it would be tried, in quadratic time.
+_token = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _SPACE: Final = b" \t\r\n"
 
 
@@ -85,7 +86,7 @@ def elements(text: bytes) -> list[bytes]:
 def _structure(text: bytes) -> Iterator[tuple[bytes, int]]:
     for match in _token.finditer(text):
         token = match.group()
-        if len(token) == 1:
+        if token[:1] != b'"':
             yield token, match.start()
 
 

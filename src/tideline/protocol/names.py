@@ -11,13 +11,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-NAME_PATTERN = r"^[!$&'()*+,\-.0-9;<=>@A-Z\[\\\]^_`a-z{|}]{1,64}$"
+NAME_PATTERN = r"^[!$&'()*+,\-.0-9;<=>@A-Z\[\\\]^_`a-z{|}]{1,64}$(?!\n)"
+"""The end is said twice because Python's ``$`` also stands before a last line break."""
 CONVERSATION_MAX = 2 + 64 + 1 + 64
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=64)]
 Kind = Literal["direct", "group"]
 
-_name = re.compile(NAME_PATTERN.removesuffix("$") + r"\Z")
+_name = re.compile(NAME_PATTERN)
 _CACHED = 65_536
 
 

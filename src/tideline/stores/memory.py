@@ -44,8 +44,10 @@ class Tables:
 class MemoryUnit:
     """One batch on its way into memory (implements ``Unit``)."""
 
-    def __init__(self, store: "MemoryStore") -> None:
+    def __init__(self, store: "MemoryStore", sends: Collection[SendKey]) -> None:
         self._store = store
+        found = ((key, store.read_placement(key)) for key in sends)
+        self.placements = {key: placement for key, placement in found if placement is not None}
         self._rooms: dict[str, Room | None] = {}
 
     def room(self, conversation: str) -> Room | None:
@@ -57,10 +59,6 @@ class MemoryUnit:
     def add_room(self, room: Room) -> None:
         """Let a new conversation be found."""
         self._rooms[room.conversation.id] = room
-
-    def placement(self, key: SendKey) -> Placement | None:
-        """Return where a message went earlier."""
-        return self._store.read_placement(key)
 
     async def heads(self, users: Collection[str]) -> dict[str, int]:
         """Return the heads of these users' timelines."""
@@ -98,7 +96,7 @@ class MemoryStore:
     async def begin(self, conversations: Collection[str], sends: Collection[SendKey]) -> AsyncIterator[MemoryUnit]:
         """Open a unit."""
         async with self._lock:
-            yield MemoryUnit(self)
+            yield MemoryUnit(self, sends)
 
     def apply(self, changes: Changes) -> None:
         """Write changes, all at once."""

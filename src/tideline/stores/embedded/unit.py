@@ -21,13 +21,13 @@ _pack = msgspec.msgpack.Encoder().encode
 class EmbeddedUnit:
     """Rooms come from the store's cache and are changed in place; a unit that fails has them read again."""
 
-    __slots__ = ("_placements", "_store", "committed", "room", "touched")
+    __slots__ = ("_store", "committed", "placements", "room", "touched")
 
     def __init__(
         self, store: "EmbeddedStore", conversations: Collection[str], placements: dict[SendKey, Placement]
     ) -> None:
         self._store = store
-        self._placements = placements
+        self.placements = placements
         self.touched = conversations
         self.committed = False
         self.room = store.cached_room
@@ -35,10 +35,6 @@ class EmbeddedUnit:
     def add_room(self, room: Room) -> None:
         """Let a new conversation be found."""
         self._store.cache_room(room)
-
-    def placement(self, key: SendKey) -> Placement | None:
-        """Return where a message went earlier."""
-        return self._placements.get(key)
 
     async def heads(self, users: Collection[str]) -> dict[str, int]:
         """Return the heads of these users' timelines."""
