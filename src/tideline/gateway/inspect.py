@@ -196,6 +196,11 @@ class Inspector:
         self._ticker: asyncio.Task[None] | None = None
         self._streams: set[asyncio.Task[None]] = set()
 
+    @property
+    def viewers(self) -> int:
+        """How many streams there are."""
+        return sum(len(view.viewers) for view in self._views.values())
+
     def add_to(self, application: web.Application) -> None:
         """Serve ``GET /v1/inspect?user=…``."""
         application.router.add_get("/v1/inspect", self._stream)
@@ -208,7 +213,7 @@ class Inspector:
         user = http.query.get("user") or None
         if user is not None and not is_name(user):
             raise bad_request("`user` is no valid user")
-        if sum(len(view.viewers) for view in self._views.values()) >= _VIEWERS:
+        if self.viewers >= _VIEWERS:
             raise RequestError("rate_limited", f"{_VIEWERS} inspect already", retry_after=5)
         hub = await self._gateway.hub(identity.app)
         view = self._views.setdefault(identity.app, AppView(hub, self._gateway.loop))
