@@ -15,6 +15,7 @@ from .cast import CAST, DIRECT, GROUPS, LINES, Role
 
 _QUIET = 20.0
 """Seconds between two messages while nobody looks."""
+_LOOK = 0.5
 _RETRY = 5.0
 _BUFFER = 8
 
@@ -100,8 +101,11 @@ class Scene:
                     await self._say(LINES[line % len(LINES)])
                 line += 1
                 await asyncio.sleep(random.uniform(0.15, 0.5))
-            looked_at = self._audience(self.online)
-            await asyncio.sleep(random.uniform(0.5, 1.6) if looked_at else _QUIET)
+            for _ in range(round(_QUIET / _LOOK)):
+                if self._audience(self.online):
+                    break
+                await asyncio.sleep(_LOOK)
+            await asyncio.sleep(random.uniform(0.4, 1.4))
 
     async def _found(self, name: str) -> bool:
         """Make sure that a group is there; tell whether it is."""
