@@ -19,10 +19,14 @@ from tideline.bus.notify import NotifyBus
 from tideline.config import Settings
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.shared import SharedEngine
-from tideline.gateway.auth import MAIN, Key, Keyring
+from tideline.demo.scene import Scene
+from tideline.gateway.auth import MAIN, Key, Keyring, make_token
+from tideline.gateway.demo import DemoTokens
 from tideline.gateway.front import Front
 from tideline.gateway.gateway import Gateway
 from tideline.gateway.http import HttpSide
+from tideline.gateway.inspect import Inspector
+from tideline.gateway.pages import Pages
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
 from tideline.protocol.errors import TidelineError
@@ -105,11 +109,16 @@ class Server:
             ),
             self.observer,
         )
-        self._runner = web.AppRunner(
-            HttpSide(self.gateway, self._backend.probe).application(), access_log=None, handle_signals=False
-        )
+        application = HttpSide(self.gateway, self._backend.probe).application()
+        self._inspector = Inspector(self.gateway)
+        self._inspector.add_to(application)
+        Pages(demo=settings.demo).add_to(application.router)
+        if settings.demo:
+            DemoTokens(keys(settings)[MAIN]).add_to(application.router)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
         self._listener: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._scene: Scene | None = None
         self.address = ""
 
     async def engine(self, app: str) -> LocalEngine:
@@ -170,10 +179,14 @@ class Server:
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self.gateway.start()
         self._keeper = asyncio.create_task(self._keep())
+        if self.settings.demo:
+            self._scene = self._play()
 
     async def stop(self) -> None:
         """Stop accepting, commit what is in flight, say ``bye``, close the store."""
         self.observer.stopping(len(self.gateway))
+        if self._scene is not None:
+            await self._scene.stop()
         if self._listener is not None:
             self._listener.close()
         if self._bus is not None:
@@ -195,6 +208,17 @@ class Server:
             await self._bus.close()
         await self._backend.close()
         self.observer.stopped()
+
+    def _play(self) -> Scene:
+        """Begin the scene of a demo."""
+        key = keys(self.settings)[MAIN]
+        scene = Scene(
+            self.address,
+            lambda user: make_token(key, user),
+            lambda own: self._inspector.viewers > 0 or len(self.gateway) > own,
+        )
+        scene.start()
+        return scene
 
     def _fail(self, error: StoreFailed) -> None:
         self.observer.store_failed(str(error))

@@ -5,6 +5,7 @@ and in a TOML file (``batch_records = 4096``); the first of these that has it wi
 ``docs/reference/settings.md``.
 """
 
+import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +13,24 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tideline.observe.logs import LogFormat, LogLevel
+from tideline.protocol.errors import TidelineError
 from tideline.protocol.limits import Limits
 
 _LIMITS = Limits()
+_LOOPBACK_NAME = "localhost"
 MEBIBYTE = 2**20
+
+
+class SettingsError(TidelineError):
+    """Settings that a server refuses."""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == _LOOPBACK_NAME
 
 
 def _help(text: str) -> Parameter:
@@ -57,6 +72,9 @@ class Settings:
     apps: Annotated[dict[str, str], _help("Keys of further apps by name; each is a name space of its own.")] = field(
         default_factory=dict
     )
+    demo: Annotated[
+        bool, _help("Let anyone on this machine sign in by picking a name, and play a scene. Loopback only.")
+    ] = False
     origins: Annotated[tuple[str, ...], _help("Origins of pages, besides the server's own, that may connect.")] = ()
 
     heartbeat: Annotated[float, _help("Seconds of silence after which a device pings.")] = 30.0
@@ -96,6 +114,15 @@ class Settings:
     limit_sends_per_second: Annotated[int, _help("Sends a second of one connection; 0: no limit.")] = (
         _LIMITS.sends_per_second
     )
+
+    def __post_init__(self) -> None:
+        """Refuse settings that would be dangerous.
+
+        Raises:
+            SettingsError: if a demo would be open to others than this machine.
+        """
+        if self.demo and not is_loopback(self.host):
+            raise SettingsError(f"--demo lets everyone be anyone: only on loopback, not on {self.host}")
 
     @property
     def limits(self) -> Limits:

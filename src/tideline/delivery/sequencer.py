@@ -153,7 +153,7 @@ class Sequencer:
             await self._commit([command])
 
     async def _attempt(self, batch: list[Command]) -> Commit:
-        started = time.perf_counter()
+        started, seconds = time.perf_counter(), 0.0
         conversations = {command.conversation for command in batch}
         async with self._store.begin(conversations, _send_keys(batch)) as unit:
             plan = Plan(unit, int(self._clock() * 1000), self._limits)
@@ -169,11 +169,10 @@ class Sequencer:
             if changes.conversations or changes.members or changes.runs:
                 await unit.commit(changes)
                 self._measure_rooms(plan)
-                self._observer.committed(
-                    len(batch), len(changes.messages), changes.records, time.perf_counter() - started
-                )
+                seconds = time.perf_counter() - started
+                self._observer.committed(len(batch), len(changes.messages), changes.records, seconds)
         replies = [(command, _reply(command, outcome)) for command, outcome in plan.outcomes]
-        return Commit(changes.runs, replies)
+        return Commit(changes.runs, replies, commands=len(batch), messages=len(changes.messages), seconds=seconds)
 
     async def _number(self, unit: Unit, plan: Plan) -> None:
         """Give every entry its number: the receivers' heads, from now on nobody else's, and upwards."""
