@@ -67,6 +67,7 @@ class Connection(WSListener):
         "hub",
         "identity",
         "name",
+        "opening",
         "outbox",
         "since",
         "transport",
@@ -84,6 +85,8 @@ class Connection(WSListener):
         self.user = ""
         self.name = ""
         self.outbox = Outbox()
+        self.opening = False
+        """Whether hello was said; whatever follows it waits until it is answered."""
         self.welcomed = False
         self.closing = False
         self.since = self.heard = gateway.now
@@ -105,6 +108,9 @@ class Connection(WSListener):
         """Take the connection from the handshake."""
         self.transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=self.gateway.settings.high_water)
+        # The handshake is over; its headers would stay as long as the connection.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
         self.gateway.add(self)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -200,20 +206,21 @@ class Connection(WSListener):
         try:
             request = codec.decode_request(text)
         except RequestError as error:
-            if self.identity is None and self._queue is None:
+            if not self.opening:
                 self.refuse(error.id, "the first request is a well-formed hello")
             else:
                 self.fail(error.id, error)
             return
         if self.welcomed:
             self._dispatch(request)
-        elif self._queue is not None:
+        elif self.opening:
             self._enqueue(request)
         elif not isinstance(request, Hello):
             self.refuse(getattr(request, "id", None), "the first request is hello")
         elif len(text) > HELLO_BYTES:
             self.refuse(request.id, f"hello is over {HELLO_BYTES} bytes")
         else:
+            self.opening = True
             self._enqueue(request)
 
     def _dispatch(self, request: Request | Signal) -> None:
@@ -264,6 +271,8 @@ class Connection(WSListener):
                 await self._answer(request, handle)
         finally:
             self._worker = None
+            if not self._queue:
+                self._queue = None  # an empty one is half a kilobyte, and most connections are idle
             if not self.closing and self._paused:
                 self._throttle()
 
