@@ -105,6 +105,7 @@ class LocalEngine:
         self.epoch = store.epoch
         self.limits = limits
         self._store = store
+        self._observer = observer
         self._listeners: list[Callable[[Commit], None]] = []
         self._sequencer = Sequencer(
             store,
@@ -125,7 +126,11 @@ class LocalEngine:
 
     def _announce(self, commit: Commit) -> None:
         for listener in self._listeners:
-            listener(commit)
+            try:
+                listener(commit)
+            except Exception as error:
+                # It is committed all the same: the others hear of it, and the sequencer goes on.
+                self._observer.defect("listener", error)
 
     async def span(self, user: str) -> Span:
         """Return what a user's sync timeline holds."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from tideline.delivery.commands import Commit
+from tideline.delivery.commands import Command, Commit
 from tideline.delivery.engine import Engine
 from tideline.observe import Observer
 from tideline.protocol.errors import RequestError
@@ -37,6 +37,10 @@ class Device(Protocol):
         """End, because the device was forgotten."""
         ...
 
+    def failed(self) -> None:
+        """End, because of a defect: what it is owed is in the timeline."""
+        ...
+
     def signal(self, frame: bytes) -> None:
         """Forward a signal, unless there is too much to send already."""
         ...
@@ -50,7 +54,6 @@ class Hub:
         self._observer = observer
         self._devices: dict[str, dict[str, Device]] = {}
         self._waiting: dict[str, list[Waiter]] = {}
-        self._dirty: list[Device] = []
         self.hints = 0
         """Notifies said since the last commit."""
         engine.listen(self._announce)
@@ -100,29 +103,35 @@ class Hub:
             for device in self._devices.get(user, {}).values():
                 device.signal(frame)
 
-    def gathered(self, device: Device) -> None:
-        """Flush a connection once the commit that is being announced has reached everyone."""
-        self._dirty.append(device)
-
     def _announce(self, commit: Commit) -> None:
         pushed = 0
+        failed: list[tuple[Device, Exception]] = []
         for user, run in commit.runs.items():
             devices = self._devices.get(user)
             if devices is not None:
                 for device in devices.values():
-                    pushed += device.deliver(run)
+                    try:
+                        pushed += device.deliver(run)
+                    except Exception as error:
+                        failed.append((device, error))
+        for device, defect in failed:
+            self._observer.defect("deliver", defect)
+            device.failed()
         for command, outcome in commit.replies:
-            if isinstance(outcome, RequestError):
-                self._observer.refused(outcome.code)
-                command.origin.refused(command, outcome)
-            else:
-                command.origin.answered(command, outcome)
-        dirty, self._dirty = self._dirty, []
-        for device in dirty:
-            device.flush()
+            try:
+                self._reply(command, outcome)
+            except Exception as error:
+                self._observer.defect("reply", error)
         if self._waiting:
             for user in commit.runs:
                 for waiter in self._waiting.get(user, ()):
                     waiter.wake()
         self._observer.announced(pushed, self.hints)
         self.hints = 0
+
+    def _reply(self, command: Command, outcome: bytes | RequestError) -> None:
+        if isinstance(outcome, RequestError):
+            self._observer.refused(outcome.code)
+            command.origin.refused(command, outcome)
+        else:
+            command.origin.answered(command, outcome)
