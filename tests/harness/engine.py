@@ -55,14 +55,14 @@ class Desk:
             else:
                 command.origin.answered(command, outcome)
 
-    def submit(self, user: str, kind: str, **fields: Any) -> "asyncio.Future[Frame]":
+    def submit(self, user: str, kind: str, /, **fields: Any) -> "asyncio.Future[Frame]":
         """Hand in a command; several before the next await are one batch, as far as it is bounded."""
         request, _ = codec.decode_body(kind, json.dumps(fields, ensure_ascii=False).encode())
         caller = Caller()
         self.engine.submit(Command(kind, user, address(user, request), request, caller, None))
         return caller.outcome
 
-    async def do(self, user: str, kind: str, **fields: Any) -> Frame:
+    async def do(self, user: str, kind: str, /, **fields: Any) -> Frame:
         """Hand in a command and return its answer.
 
         Raises:
@@ -70,7 +70,7 @@ class Desk:
         """
         return await self.submit(user, kind, **fields)
 
-    async def refused(self, user: str, kind: str, **fields: Any) -> str:
+    async def refused(self, user: str, kind: str, /, **fields: Any) -> str:
         """Hand in a command that must be refused; return the code."""
         try:
             answer = await self.submit(user, kind, **fields)
@@ -87,7 +87,7 @@ class Desk:
         """Send a text to a user or a conversation."""
         return await self.sending(user, target, text, **fields)
 
-    async def ask(self, user: str, kind: str, **fields: Any) -> Frame:
+    async def ask(self, user: str, kind: str, /, **fields: Any) -> Frame:
         """Ask something that only reads."""
         request, _ = codec.decode_body(kind, json.dumps(fields).encode())
         answer: Frame = json.loads(await self.engine.answer(user, request, None, ()))
