@@ -60,12 +60,15 @@ async def replayed(engine: Desk, user: str) -> Replica:
 
 
 async def taken(engine: Desk, user: str, limit: int, between: Callable[[], Awaitable[None]]) -> Replica:
-    """Take a snapshot while something happens between its pages, and then apply what follows its cursor."""
+    """Take a snapshot while something happens between its pages, and then apply what follows its cursor.
+
+    Each page comes from an engine that has just started: it remembers no order of an earlier page.
+    """
     staged: dict[str, Any] = {}
     next_: str | None = None
     cursors = set()
     while True:
-        page = await engine.snapshot_page(user, limit, next_)
+        page = await Desk(engine.store).snapshot_page(user, limit, next_)
         assert len(page["conversations"]) <= limit
         cursors.add(page["cursor"])
         staged.update({state["conversation"]: state for state in page["conversations"]})
