@@ -121,6 +121,7 @@ class LocalEngine:
         self.epoch = store.epoch
         self.limits = limits
         self._store = store
+        self._observer = observer
         self._listeners: list[Callable[[Commit], None]] = []
         self._hearers: list[Callable[[str, AnyNote], None]] = []
         self._sequencer = Sequencer(
@@ -143,7 +144,11 @@ class LocalEngine:
 
     def _announce(self, commit: Commit) -> None:
         for listener in self._listeners:
-            listener(commit)
+            try:
+                listener(commit)
+            except Exception as error:
+                # It is committed all the same: the others hear of it, and the sequencer goes on.
+                self._observer.defect("listener", error)
 
     def heard(self, user: str, note: AnyNote) -> None:
         """Pass on what another node says of a user."""

@@ -415,6 +415,10 @@ class Connection(WSListener):
         self.close(Close.FORGOTTEN, "the device was forgotten")
         self.welcomed = False
 
+    def failed(self) -> None:
+        """End, because of a defect."""
+        self.close(Close.INTERNAL, "a defect")
+
     def close(self, code: int, reason: str, *, retry_after: float | None = None, by: str | None = None) -> None:
         """Say ``bye`` after all that has gathered, and close; nothing more is read."""
         if self.closing:
