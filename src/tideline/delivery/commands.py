@@ -55,11 +55,22 @@ class Commit:
     """What one commit brought, announced once it is durable.
 
     ``runs`` are the new entries by user, ``replies`` the outcomes of commands in order, except those that stand
-    among the pushes of their origin.
+    among the pushes of their origin. ``commands`` and ``messages`` count them; ``seconds`` passed until it was durable.
     """
 
-    __slots__ = ("replies", "runs")
+    __slots__ = ("commands", "messages", "replies", "runs", "seconds")
 
-    def __init__(self, runs: dict[str, Run], replies: list[tuple[Command, bytes | RequestError]]) -> None:
+    def __init__(
+        self,
+        runs: dict[str, Run],
+        replies: list[tuple[Command, bytes | RequestError]],
+        *,
+        commands: int = 0,
+        messages: int = 0,
+        seconds: float = 0.0,
+    ) -> None:
         self.runs = runs
         self.replies = replies
+        self.commands = commands
+        self.messages = messages
+        self.seconds = seconds

@@ -20,7 +20,7 @@ from tideline.timeline.changes import Placement, SendKey, read_send_key
 from tideline.timeline.contract import Membership, Span, StoreUnavailable
 from tideline.timeline.records import Conversation, Device, Member, Room
 
-from .keys import LAST, Keys, number, read_number
+from .keys import LAST, SENT, Keys, number, read_number
 from .unit import EmbeddedUnit
 
 if TYPE_CHECKING:
@@ -64,12 +64,15 @@ class EmbeddedStore:
             self._ensure()
             self.turn_generation()
             unit = EmbeddedUnit(self, conversations, self._placements(sends) if sends else {})
+            # A room that is changed and then read again from the database would number its messages twice.
+            self._rooms.held = True
             try:
                 yield unit
             finally:
                 if not unit.committed:
                     # Whatever was changed in place is read again.
                     self.forget(unit.touched, ())
+                self._rooms.release()
 
     def forget(self, rooms: Iterable[str], users: Iterable[str]) -> None:
         """Drop what is cached of these, because it may not be what is stored."""
@@ -112,7 +115,7 @@ class EmbeddedStore:
         return placements
 
     def _placement(self, key: SendKey, value: bytes) -> Placement:
-        message_seq, seq, sent = map(int, value.split())
+        message_seq, seq, sent = SENT.unpack(value)
         _, conversation, _ = read_send_key(key)
         text = self._family("messages").get(self.keys.app + refs.place(conversation.encode(), message_seq))
         body = bytes(_body(text).body) if text is not None else b""
