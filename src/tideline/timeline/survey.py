@@ -6,7 +6,7 @@ first, so that several can be walked side by side with memory for one chunk each
 listed as None: finding it is what a survey is for.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol
 
 from .contract import Span, Store
@@ -95,6 +95,14 @@ class Survey(Protocol):
 
     def sends(self) -> AsyncIterator[list[SendRow | None]]:
         """List all idempotency records, in any order."""
+        ...
+
+    async def indexed(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
+        """Tell of users and conversations whether the index has them."""
+        ...
+
+    async def entries_at(self, places: Sequence[tuple[str, int]]) -> list[bytes | None]:
+        """Return references by user and ``seq``; None where there is none."""
         ...
 
     def size(self) -> int:

@@ -2,5 +2,6 @@
 
 from .database import EmbeddedBackend, open_embedded
 from .options import EmbeddedOptions
+from .survey import EmbeddedSurveys
 
-__all__ = ["EmbeddedBackend", "EmbeddedOptions", "open_embedded"]
+__all__ = ["EmbeddedBackend", "EmbeddedOptions", "EmbeddedSurveys", "open_embedded"]

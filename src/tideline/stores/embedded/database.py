@@ -7,11 +7,12 @@ so nothing but a new process may go on.
 """
 
 import asyncio
+import fcntl
 import secrets
 from pathlib import Path
 from typing import Self, cast
 
-from rocksdict import Rdict, WriteBatch, WriteOptions
+from rocksdict import AccessType, Rdict, WriteBatch, WriteOptions
 
 from tideline.timeline.contract import StoreError, StoreFailed, StoreLocked, StoreUnavailable
 
@@ -25,9 +26,10 @@ FORMAT = b"1"
 class Database:
     """An open RocksDB database with its column families; all methods may raise :class:`StoreError`."""
 
-    def __init__(self, path: Path, options: EmbeddedOptions) -> None:
+    def __init__(self, path: Path, options: EmbeddedOptions, *, read_only: bool = False) -> None:
         self.path = path
         self.options = options
+        self.read_only = read_only
         self.generation = 0
         """Grows with each opening: what was cached before is void."""
         self.broken: str | None = None
@@ -36,9 +38,17 @@ class Database:
 
     def _open(self) -> None:
         database, families = database_options(self.options)
-        self.path.mkdir(parents=True, exist_ok=True)
+        access = AccessType.read_write()
+        if self.read_only:
+            access = AccessType.read_only()
+            # All files are opened now: another process that has the database open may remove them later.
+            database.set_max_open_files(-1)
+            if not (self.path / "CURRENT").exists():
+                raise StoreError(f"no data in {self.path}")
+        else:
+            self.path.mkdir(parents=True, exist_ok=True)
         try:
-            self.rdict = Rdict(str(self.path), database, column_families=families)
+            self.rdict = Rdict(str(self.path), database, column_families=families, access_type=access)
         except Exception as error:
             raise _named(error, self.path) from error
         # Handles are looked up once: they are used for every record.
@@ -48,7 +58,7 @@ class Database:
         self.broken = None
         try:
             found = self.rdict.get(b"format")
-            if found is None:
+            if found is None and not self.read_only:
                 self.rdict.put(b"format", FORMAT, write_opt=self._durable)
         except Exception as error:
             self.broken = str(error)
@@ -82,6 +92,8 @@ class Database:
         key = f"{app}/epoch".encode()
         found = self.rdict.get(key)
         if found is None:
+            if self.read_only:
+                raise StoreError(f"no app {app} in {self.path}")
             found = secrets.token_urlsafe(9).encode()
             batch = WriteBatch(raw_mode=True)
             batch.put(key, found)
@@ -101,6 +113,18 @@ class Database:
     def close(self) -> None:
         """Close the database; everything committed stays."""
         self._close()
+
+    def in_use(self) -> bool:
+        """Tell whether another process has the database open for writing."""
+        try:
+            with (self.path / "LOCK").open("rb") as lock:
+                # RocksDB's lock is of the same kind; this one ends with the block.
+                fcntl.lockf(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+        except FileNotFoundError:
+            pass
+        return False
 
 
 def _named(error: Exception, path: Path) -> StoreError:

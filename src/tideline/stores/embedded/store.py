@@ -95,7 +95,7 @@ class EmbeddedStore:
             batch.delete_range(self.keys.generation(0), earlier, self.database.handles["sends"])
             self.database.write(batch, sync=False)
         self.generation = now
-        self._earlier = next(_pairs(self._family("sends"), earlier, present), None) is not None
+        self._earlier = next(pairs(self._family("sends"), earlier, present), None) is not None
 
     def _placements(self, sends: Collection[SendKey]) -> dict[SendKey, Placement]:
         """Return where messages went, of those that are known and within their time to live."""
@@ -104,7 +104,7 @@ class EmbeddedStore:
         generations = (self.generation, self.generation - 1) if self._earlier else (self.generation,)
         for generation in generations:
             prefix = self.keys.generation(generation)
-            found = _many(family, [prefix + key.encode() for key in sends])
+            found = many(family, [prefix + key.encode() for key in sends])
             # Nearly always none is known.
             if any(found):
                 placements |= {
@@ -140,7 +140,7 @@ class EmbeddedStore:
             prefix = self.keys.under(conversation)
             members = {
                 key[len(prefix) :].decode(): _member(value)
-                for key, value in _pairs(self._family("members"), prefix, prefix + b"\xff")
+                for key, value in pairs(self._family("members"), prefix, prefix + b"\xff")
             }
             room = Room(_conversation(found), members)
             self.cache_room(room)
@@ -168,7 +168,7 @@ class EmbeddedStore:
         """Return references after a position, ascending."""
         self._ensure()
         prefix = self.keys.under(user)
-        found = _pairs(self._family("entries"), prefix + number(after + 1), prefix + LAST)
+        found = pairs(self._family("entries"), prefix + number(after + 1), prefix + LAST)
         return [(read_number(key), value) for key, value in islice(found, limit)]
 
     async def read_back(self, user: str, before: int, limit: int) -> list[tuple[int, bytes]]:
@@ -177,7 +177,7 @@ class EmbeddedStore:
         prefix = self.keys.under(user)
         if before <= 1:
             return []
-        found = _pairs_back(self._family("entries"), prefix + number(before - 1), prefix)
+        found = pairs_back(self._family("entries"), prefix + number(before - 1), prefix)
         return [(read_number(key), value) for key, value in islice(found, limit)]
 
     async def trim(self, user: str, before: int) -> None:
@@ -198,7 +198,7 @@ class EmbeddedStore:
         """Return messages by place, in one look-up of many keys."""
         self._ensure()
         app = self.keys.app
-        return _many(self._family("messages"), [app + place for place in places])
+        return many(self._family("messages"), [app + place for place in places])
 
     async def history(
         self, conversation: str, low: int, high: int, limit: int, *, backwards: bool
@@ -210,11 +210,11 @@ class EmbeddedStore:
         if high < low:
             return []
         if backwards:
-            found = _pairs_back(family, prefix + number(high), prefix + number(low))
+            found = pairs_back(family, prefix + number(high), prefix + number(low))
         else:
-            found = _pairs(family, prefix + number(low), prefix + number(high + 1))
-        pairs = [(read_number(key), value) for key, value in islice(found, limit)]
-        return pairs[::-1] if backwards else pairs
+            found = pairs(family, prefix + number(low), prefix + number(high + 1))
+        texts = [(read_number(key), value) for key, value in islice(found, limit)]
+        return texts[::-1] if backwards else texts
 
     async def room(self, conversation: str) -> Room | None:
         """Return a conversation with all of its members."""
@@ -234,8 +234,8 @@ class EmbeddedStore:
                 found[index] = Membership(room.conversation, room.members[user])
         if missing:
             names = [conversations[index] for index in missing]
-            records = _many(self._family("conversations"), [self.keys.conversation(name) for name in names])
-            members = _many(self._family("members"), [self.keys.pair(name, user) for name in names])
+            records = many(self._family("conversations"), [self.keys.conversation(name) for name in names])
+            members = many(self._family("members"), [self.keys.pair(name, user) for name in names])
             for index, record, member in zip(missing, records, members, strict=True):
                 if record is not None and member is not None:
                     found[index] = Membership(_conversation(record), _member(member))
@@ -245,7 +245,7 @@ class EmbeddedStore:
         """Return the ids of all of a user's conversations."""
         self._ensure()
         prefix = self.keys.under(user)
-        return [key[len(prefix) :].decode() for key, _ in _pairs(self._family("memberships"), prefix, prefix + b"\xff")]
+        return [key[len(prefix) :].decode() for key, _ in pairs(self._family("memberships"), prefix, prefix + b"\xff")]
 
     async def devices(self, user: str) -> dict[str, Device]:
         """Return a user's devices."""
@@ -253,7 +253,7 @@ class EmbeddedStore:
         prefix = self.keys.under(user)
         return {
             key[len(prefix) :].decode(): _device(value)
-            for key, value in _pairs(self._family("devices"), prefix, prefix + b"\xff")
+            for key, value in pairs(self._family("devices"), prefix, prefix + b"\xff")
         }
 
     async def put_devices(self, changed: Sequence[tuple[str, str, Device | None]], *, durable: bool) -> None:
@@ -283,12 +283,12 @@ class EmbeddedStore:
             self._earlier = True
 
 
-def _many(family: Rdict, keys: list[bytes]) -> list[bytes | None]:
+def many(family: Rdict, keys: list[bytes]) -> list[bytes | None]:
     """Look up many records at once."""
     return cast(list[bytes | None], family.get(cast(list[Any], keys)))
 
 
-def _pairs(family: Rdict, low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
+def pairs(family: Rdict, low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Iterate over the records with low ≤ key < high."""
     # The iterator reads its bounds from the options' memory: they must live as long as it does.
     options = ReadOptions()
@@ -302,7 +302,7 @@ def _pairs(family: Rdict, low: bytes, high: bytes) -> Iterator[tuple[bytes, byte
     del options
 
 
-def _pairs_back(family: Rdict, high: bytes, low: bytes) -> Iterator[tuple[bytes, bytes]]:
+def pairs_back(family: Rdict, high: bytes, low: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Iterate over the records with low ≤ key ≤ high, from the highest down."""
     # rocksdict 0.3.29 takes a lower bound for an upper one, so the end is found here.
     found = family.iter(ReadOptions())
