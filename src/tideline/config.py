@@ -5,6 +5,7 @@ and in a TOML file (``batch_records = 4096``); the first of these that has it wi
 ``docs/reference/settings.md``.
 """
 
+import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +13,24 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tideline.observe.logs import LogFormat, LogLevel
+from tideline.protocol.errors import TidelineError
 from tideline.protocol.limits import Limits
 
 _LIMITS = Limits()
+_LOOPBACK_NAME = "localhost"
 MEBIBYTE = 2**20
+
+
+class SettingsError(TidelineError):
+    """Settings that a server refuses."""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == _LOOPBACK_NAME
 
 
 def _help(text: str) -> Parameter:
@@ -29,6 +44,22 @@ class Settings:
     host: Annotated[str, _help("Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, _help("Port to listen on; 0 takes a free one.")] = 8420
     data: Annotated[Path, _help("Folder of the embedded store.")] = Path("data")
+    store: Annotated[
+        str | None,
+        _help(
+            "URL of a PostgreSQL database (postgresql://user@host/name) to keep everything in instead, for any number "
+            "of nodes; made ready by 'tideline migrate'."
+        ),
+    ] = None
+    bus: Annotated[
+        str | None,
+        _help(
+            "URLs of NATS servers (nats://host:4222,nats://…) between the nodes of a store; without them, hints go "
+            "by the database's LISTEN/NOTIFY."
+        ),
+    ] = None
+    store_connections: Annotated[int, _help("Connections to the database, at most.")] = 8
+    store_timeout: Annotated[float, _help("Seconds after which the database counts as unavailable.")] = 5.0
     secret: Annotated[
         str | None,
         Parameter(
@@ -41,6 +72,9 @@ class Settings:
     apps: Annotated[dict[str, str], _help("Keys of further apps by name; each is a name space of its own.")] = field(
         default_factory=dict
     )
+    demo: Annotated[
+        bool, _help("Let anyone on this machine sign in by picking a name, and play a scene. Loopback only.")
+    ] = False
     origins: Annotated[tuple[str, ...], _help("Origins of pages, besides the server's own, that may connect.")] = ()
 
     heartbeat: Annotated[float, _help("Seconds of silence after which a device pings.")] = 30.0
@@ -50,6 +84,9 @@ class Settings:
     max_in_flight: Annotated[int, _help("Requests in flight at which a connection is not read from.")] = 1024
     batch_records: Annotated[int, _help("Records at which a batch is full.")] = 8192
     retry_after: Annotated[float, _help("Seconds over which devices come back after a restart.")] = 2.0
+    drain: Annotated[
+        float, _help("Seconds over which a node that stops moves its devices to the other nodes of its store.")
+    ] = 10.0
 
     block_cache: Annotated[int, _help("Memory for what was read from the store.")] = 64 * MEBIBYTE
     write_buffer: Annotated[int, _help("Memory for what was written, per large column family.")] = 16 * MEBIBYTE
@@ -77,6 +114,15 @@ class Settings:
     limit_sends_per_second: Annotated[int, _help("Sends a second of one connection; 0: no limit.")] = (
         _LIMITS.sends_per_second
     )
+
+    def __post_init__(self) -> None:
+        """Refuse settings that would be dangerous.
+
+        Raises:
+            SettingsError: if a demo would be open to others than this machine.
+        """
+        if self.demo and not is_loopback(self.host):
+            raise SettingsError(f"--demo lets everyone be anyone: only on loopback, not on {self.host}")
 
     @property
     def limits(self) -> Limits:

@@ -12,12 +12,15 @@ import tideline
 from tideline.config import Settings
 from tideline.protocol.errors import TidelineError
 
+from .lab import lab
+
 app = App(
     name="tideline",
     help="Durable multi-device messaging: every user has one numbered timeline, a device is a cursor into it.",
     version=tideline.__version__,
     config=[cyclopts.config.Env("TIDELINE_", command=False)],
 )
+app.command(lab)
 
 
 @app.command
@@ -30,6 +33,26 @@ def serve(
     from .serving import serve as run
 
     return run(settings or Settings(), config)
+
+
+@app.command
+def migrate(*, store: Annotated[str, Parameter(help="URL of the PostgreSQL database.")]) -> int:
+    """Make or bring up to date the schema of a PostgreSQL database."""
+    from .database import migrate as run
+
+    return run(store)
+
+
+@app.command
+def new_epoch(
+    *,
+    store: Annotated[str, Parameter(help="URL of the PostgreSQL database.")],
+    apps: Annotated[tuple[str, ...], Parameter(name="app", help="App to do it for; default: all.")] = (),
+) -> int:
+    """Give restored data a new epoch, so that every device takes a snapshot. Stop all nodes before."""
+    from .database import new_epoch as run
+
+    return run(store, apps)
 
 
 def main() -> None:

@@ -77,6 +77,7 @@ async def _hello(connection: "Connection", request: Hello) -> None:
     connection.hub, connection.device = hub, device
     outbox = connection.outbox = Outbox(hint=request.delivery == "hint")
     hub.attach(user, request.device, connection, request.instance)
+    await engine.watch(user)
 
     span = await engine.span(user)
     entries: list[bytes] = []
@@ -109,6 +110,8 @@ async def _hello(connection: "Connection", request: Hello) -> None:
         )
     )
     connection.welcomed = True
+    if hub.watcher is not None:
+        hub.watcher.moved(user, request.device, connection, "page", request.cursor)
 
 
 def _check_identity(identity: Identity, device: str) -> None:
@@ -147,6 +150,8 @@ async def _pull(connection: "Connection", request: Pull) -> None:
     more = outbox.page(last, head)
     connection.gather(splice.page(request.id, _encode(engine.epoch), entries, outbox.head, more))
     connection.gateway.observer.pulled(len(entries), outbox.head - request.after, "websocket")
+    if connection.hub.watcher is not None:
+        connection.hub.watcher.moved(user, connection.name, connection, "page", request.after)
 
 
 async def _snapshot(connection: "Connection", request: Snapshot) -> None:
@@ -174,6 +179,8 @@ async def _ping(connection: "Connection", request: Ping) -> None:
     cursor = request.cursor if request.cursor is not None and request.cursor <= head else None
     engine.seen(user, connection.name, connection.device, cursor)
     connection.gather(splice.pong(request.id, head))
+    if cursor is not None and connection.hub.watcher is not None:
+        connection.hub.watcher.moved(user, connection.name, connection, "stated", cursor)
 
 
 async def _signal(connection: "Connection", request: Signal) -> None:

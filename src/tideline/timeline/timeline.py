@@ -44,13 +44,16 @@ class Timeline:
 
     async def extend(self, data: Sequence[bytes]) -> Span:
         """Append several entries in one commit and return the numbers they got, first and last."""
+        if not data:
+            head = await self.head()
+            return Span(head + 1, head)
+        run = Run(0, [Post(refs.event(item), item) for item in data])
         async with self._store.begin((), ()) as unit:
-            head = (await unit.heads([self.name]))[self.name]
-            if data:
-                changes = Changes()
-                changes.runs[self.name] = Run(head + 1, [Post(refs.event(item), item) for item in data])
-                await unit.commit(changes)
-            return Span(head + 1, head + len(data))
+            run.first = (await unit.heads({self.name: run}))[self.name] + 1
+            changes = Changes()
+            changes.runs[self.name] = run
+            await unit.commit(changes)
+            return Span(run.first, run.last)
 
     async def head(self) -> int:
         """Return the highest ``seq``, 0 when nothing was ever appended."""

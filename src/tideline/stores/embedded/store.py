@@ -12,15 +12,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
-from rocksdict import Rdict, ReadOptions, WriteBatch
+from rocksdict import Rdict, RdictIter, ReadOptions, WriteBatch
 
 from tideline.timeline import refs
 from tideline.timeline.bounded import Bounded
 from tideline.timeline.changes import Placement, SendKey, read_send_key
-from tideline.timeline.contract import Membership, Span
+from tideline.timeline.contract import Membership, Span, StoreUnavailable
 from tideline.timeline.records import Conversation, Device, Member, Room
 
-from .keys import LAST, Keys, number, read_number
+from .keys import LAST, SENT, Keys, number, read_number
 from .unit import EmbeddedUnit
 
 if TYPE_CHECKING:
@@ -64,12 +64,15 @@ class EmbeddedStore:
             self._ensure()
             self.turn_generation()
             unit = EmbeddedUnit(self, conversations, self._placements(sends) if sends else {})
+            # A room that is changed and then read again from the database would number its messages twice.
+            self._rooms.held = True
             try:
                 yield unit
             finally:
                 if not unit.committed:
                     # Whatever was changed in place is read again.
                     self.forget(unit.touched, ())
+                self._rooms.release()
 
     def forget(self, rooms: Iterable[str], users: Iterable[str]) -> None:
         """Drop what is cached of these, because it may not be what is stored."""
@@ -112,7 +115,7 @@ class EmbeddedStore:
         return placements
 
     def _placement(self, key: SendKey, value: bytes) -> Placement:
-        message_seq, seq, sent = map(int, value.split())
+        message_seq, seq, sent = SENT.unpack(value)
         _, conversation, _ = read_send_key(key)
         text = self._family("messages").get(self.keys.app + refs.place(conversation.encode(), message_seq))
         body = bytes(_body(text).body) if text is not None else b""
@@ -285,19 +288,37 @@ def _many(family: Rdict, keys: list[bytes]) -> list[bytes | None]:
     return cast(list[bytes | None], family.get(cast(list[Any], keys)))
 
 
-def _pairs(family: Rdict, low: bytes, high: bytes) -> Iterator[tuple[Any, Any]]:
+def _pairs(family: Rdict, low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Iterate over the records with low ≤ key < high."""
     # The iterator reads its bounds from the options' memory: they must live as long as it does.
     options = ReadOptions()
     options.set_iterate_upper_bound(high)
-    yield from family.items(from_key=low, read_opt=options)
+    found = family.iter(options)
+    found.seek(low)
+    while found.valid():
+        yield found.key(), found.value()
+        found.next()
+    _check(found)
     del options
 
 
-def _pairs_back(family: Rdict, high: bytes, low: bytes) -> Iterator[tuple[Any, Any]]:
+def _pairs_back(family: Rdict, high: bytes, low: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Iterate over the records with low ≤ key ≤ high, from the highest down."""
     # rocksdict 0.3.29 takes a lower bound for an upper one, so the end is found here.
-    for pair in family.items(backwards=True, from_key=high):
-        if cast(bytes, pair[0]) < low:
+    found = family.iter(ReadOptions())
+    found.seek_for_prev(high)
+    while found.valid():
+        key = found.key()
+        if key < low:
             return
-        yield pair
+        yield key, found.value()
+        found.prev()
+    _check(found)
+
+
+def _check(found: RdictIter) -> None:
+    """Tell an unreadable record from the end: an iterator ends at either."""
+    try:
+        found.status()
+    except Exception as error:
+        raise StoreUnavailable(f"the store can't be read: {error}") from error

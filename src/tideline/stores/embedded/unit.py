@@ -1,6 +1,6 @@
 """One batch on its way into RocksDB (implements ``Unit``)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +10,7 @@ from tideline.timeline.changes import Changes, Placement, Run, SendKey
 from tideline.timeline.contract import StoreError
 from tideline.timeline.records import Room
 
-from .keys import Keys, number
+from .keys import SENT, Keys, number
 
 if TYPE_CHECKING:
     from .store import EmbeddedStore
@@ -36,10 +36,10 @@ class EmbeddedUnit:
         """Let a new conversation be found."""
         self._store.cache_room(room)
 
-    async def heads(self, users: Collection[str]) -> dict[str, int]:
-        """Return the heads of these users' timelines."""
+    async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:
+        """Return the heads of the timelines that these runs continue."""
         head = self._store.head
-        return {user: head(user) for user in users}
+        return {user: head(user) for user in runs}
 
     async def commit(self, changes: Changes) -> None:
         """Write everything in one synced batch."""
@@ -59,7 +59,7 @@ class EmbeddedUnit:
         family = handles["sends"]
         prefix = keys.generation(store.generation)
         for key, placement in changes.placements.items():
-            value = b"%d %d %d" % (placement.message_seq, placement.seq, placement.time)
+            value = SENT.pack(placement.message_seq, placement.seq, placement.time)
             put(prefix + key.encode(), value, family)
         try:
             store.database.write(batch)
