@@ -1,7 +1,6 @@
 """Clusters of two nodes, with either bus."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio

@@ -107,12 +107,14 @@ async def test_the_same_client_id_through_another_node_stores_nothing(two: Clust
 async def test_the_same_device_on_another_node_replaces_its_older_connection(two: Cluster, fresh: Fresh) -> None:
     alice = fresh("alice")
     one, other = two.nodes
-    async with device(one.url, two.token(alice), instance="first") as older:
-        async with device(other.url, two.token(alice), instance="second") as newer:
-            bye = await older.expect("bye")
-            assert (bye["code"], bye["by"]) == (4409, "second")
-            assert await older.closed() == 4409
-            await newer.silence(0.1)
+    async with (
+        device(one.url, two.token(alice), instance="first") as older,
+        device(other.url, two.token(alice), instance="second") as newer,
+    ):
+        bye = await older.expect("bye")
+        assert (bye["code"], bye["by"]) == (4409, "second")
+        assert await older.closed() == 4409
+        await newer.silence(0.1)
 
 
 async def test_a_forgotten_device_is_closed_on_whichever_node_it_is(two: Cluster, fresh: Fresh) -> None:
