@@ -41,7 +41,7 @@ class Engine(Protocol):
         """Take a command; the outcome comes with a commit."""
         ...
 
-    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None]) -> None:
+    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None] | None = None) -> None:
         """Announce every commit, in order, once it is durable; pass on what other nodes say of a user."""
         ...
 
@@ -137,10 +137,11 @@ class LocalEngine:
         self.devices = DeviceBook(store, limits.devices)
         self.submit = self._sequencer.submit
 
-    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None]) -> None:
+    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None] | None = None) -> None:
         """Announce every commit to a listener, and pass on what other nodes say."""
         self._listeners.append(listener)
-        self._hearers.append(hear)
+        if hear is not None:
+            self._hearers.append(hear)
 
     def _announce(self, commit: Commit) -> None:
         for listener in self._listeners:

@@ -12,27 +12,27 @@ it drains, and after ``drain_timeout`` of that the connection is closed.
 
 import asyncio
 from collections import deque
-from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from tideline.delivery.commands import Command
-from tideline.delivery.outbox import Outbox, Output
+from tideline.delivery.outbox import Outbox
 from tideline.delivery.sequencer import COMMANDS
 from tideline.protocol import codec, ijson, splice
 from tideline.protocol.errors import Close, RequestError
 from tideline.protocol.limits import HELLO_BYTES
 from tideline.protocol.requests import Hello, Request, Signal
 from tideline.protocol.table import REQUESTS
-from tideline.timeline.changes import Post, Run
+from tideline.timeline.changes import Run
 from tideline.timeline.contract import StoreUnavailable
 from tideline.timeline.records import Device
 
 from .addressing import address
 from .auth import Identity
 from .bucket import Bucket
-from .frames import pack, push_frames, run_frames
+from .deliver import deliver
+from .frames import pack
 
 if TYPE_CHECKING:
     from .gateway import Gateway
@@ -56,7 +56,6 @@ class Connection(WSListener):
         "_in_flight",
         "_out",
         "_paused",
-        "_placed",
         "_queue",
         "_worker",
         "closing",
@@ -69,6 +68,7 @@ class Connection(WSListener):
         "name",
         "opening",
         "outbox",
+        "placed",
         "since",
         "transport",
         "user",
@@ -96,7 +96,7 @@ class Connection(WSListener):
         self._queue: deque[Request] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._in_flight = 0
-        self._placed = 0
+        self.placed = 0
         """Sends in flight, whose answers stand among the pushes."""
         self._paused = False
         self._fragments: list[bytes] | None = None
@@ -239,7 +239,7 @@ class Connection(WSListener):
             self.fail(command.id, error)
             return
         self._in_flight += 1
-        self._placed += placed
+        self.placed += placed
         self.hub.engine.submit(Command(kind, self.user, conversation, command, self, command.id, placed))
 
     def _limit_rate(self) -> None:
@@ -294,80 +294,23 @@ class Connection(WSListener):
 
     def deliver(self, run: Run) -> int:
         """Take new entries of the user's timeline; return how many of them are pushed."""
-        if self.closing:
-            return 0
-        if run.first <= self.outbox.position:
-            return self._deliver_around_own(run)
-        if not self._placed:
-            output = self.outbox.entries(run.first, run.last, full=self.full_since is not None)
-            if output is Output.PUSH:
-                for frame in run_frames(run, self.gateway.limits.page_bytes):
-                    self.gather(frame)
-                return len(run.posts)
-            if output is Output.NOTIFY:
-                self._notify()
-            return 0
-        return self._deliver_around_own(run)
-
-    def _deliver_around_own(self, run: Run) -> int:
-        """Split a run around the entries whose answers stand in for them."""
-        pushed = 0
-        self.outbox.head = max(self.outbox.head, run.last)
-        first = start = run.first
-        posts = run.posts
-        for own, group in groupby([post.origin is self for post in posts]):
-            end = start + len(list(group))
-            part = posts[start - first : end - first]
-            if own:
-                self._answer_own(start, part)
-            else:
-                pushed += self._push(start, part)
-            start = end
-        if self._paused:
-            self._throttle()
-        return pushed
-
-    def _answer_own(self, first: int, posts: list[Post]) -> None:
-        if self.outbox.own(first, first + len(posts) - 1) is Output.NOTIFY:
-            self._notify()
-        self._in_flight -= len(posts)
-        self._placed -= len(posts)
-        self.gather(splice.sent_at(posts[0].answer, first))
-        self._out += [splice.sent_at(post.answer, seq) for seq, post in enumerate(posts[1:], first + 1)]
-
-    def _push(self, first: int, posts: list[Post]) -> int:
-        known = self.outbox.position + 1 - first
-        if 0 < known < len(posts):
-            # A page was ahead of the news: with several nodes, or a commit that is not announced yet.
-            first, posts = first + known, posts[known:]
-        output = self.outbox.entries(first, first + len(posts) - 1, full=self.full_since is not None)
-        if output is Output.PUSH:
-            for frame in push_frames(first, posts, self.gateway.limits.page_bytes):
-                self.gather(frame)
-            return len(posts)
-        if output is Output.NOTIFY:
-            self._notify()
-        return 0
-
-    def _notify(self) -> None:
-        # Before its welcome a connection is told nothing: the welcome's `more` says it.
-        if self.welcomed:
-            self.hub.hints += 1
-            self.gather(splice.notify(self.outbox.head))
+        return 0 if self.closing else deliver(self, run)
 
     def answered(self, command: Command, frame: bytes) -> None:
         """Take the response to a command."""
-        self._settled(command)
+        self.settle(1, placed=command.placed)
         self.gather(frame)
 
     def refused(self, command: Command, error: RequestError) -> None:
         """Take the error of a command."""
-        self._settled(command)
+        self.settle(1, placed=command.placed)
         self.gather(splice.error(command.id, error))
 
-    def _settled(self, command: Command) -> None:
-        self._in_flight -= 1
-        self._placed -= command.placed
+    def settle(self, commands: int, *, placed: bool) -> None:
+        """Note that commands are no longer in flight."""
+        self._in_flight -= commands
+        if placed:
+            self.placed -= commands
         if self._paused:
             self._throttle()
 
