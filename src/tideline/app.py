@@ -32,7 +32,7 @@ from tideline.observe import Observer
 from tideline.protocol.errors import TidelineError
 from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions
 from tideline.stores.postgres import PostgresBackend, PostgresOptions
-from tideline.timeline.contract import Backend, StoreError, StoreFailed, StoreUnavailable
+from tideline.timeline.contract import Backend, Store, StoreError, StoreFailed, StoreUnavailable
 
 STORE = "store"
 """The part of the data folder that is RocksDB's."""
@@ -184,7 +184,8 @@ class Server:
 
     async def stop(self) -> None:
         """Stop accepting, commit what is in flight, say ``bye``, close the store."""
-        self.observer.stopping(len(self.gateway))
+        if self.address:
+            self.observer.stopping(len(self.gateway))
         if self._scene is not None:
             await self._scene.stop()
         if self._listener is not None:
@@ -207,7 +208,8 @@ class Server:
         if self._bus is not None:
             await self._bus.close()
         await self._backend.close()
-        self.observer.stopped()
+        if self.address:
+            self.observer.stopped()
 
     def _play(self) -> Scene:
         """Begin the scene of a demo."""
@@ -271,6 +273,28 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.stop()
+
+
+@asynccontextmanager
+async def offline(settings: Settings, app: str, batch_records: int) -> AsyncIterator[tuple[Store, LocalEngine]]:
+    """Open an app in the data folder without serving it.
+
+    Raises:
+        StoreLocked: if another process has the data open.
+        StoreFailed: after the block, if what it wrote may not be durable.
+    """
+    failures: list[StoreFailed] = []
+    backend = EmbeddedBackend(store_path(settings.data), embedded_options(settings))
+    try:
+        store = await backend.store(app)
+        yield (
+            store,
+            LocalEngine(store, settings.limits, Observer(), batch_records=batch_records, failed=failures.append),
+        )
+    finally:
+        await backend.close()
+        if failures:
+            raise failures[0]
 
 
 async def serve(settings: Settings, ready: asyncio.Future[str] | None = None) -> int:
