@@ -473,8 +473,10 @@ async def test_a_device_that_is_used_twice_is_replaced_and_does_not_fight_back(
             assert first.status == "stopped"
             with pytest.raises(ConnectionClosed):
                 await first.synced()
-            with pytest.raises(RequestError, match="stopped"):
+            with pytest.raises(ConnectionClosed):
                 await first.devices()
+            sending = await first.send(alice, "kept")
+            assert sending.state == "pending"
 
 
 async def test_a_forgotten_device_stops(server: ServerProcess, fresh: Fresh) -> None:

@@ -89,6 +89,10 @@ class PostgresServer:
             async with asyncio.timeout(20):
                 await self.process.wait()
 
+    async def crash(self) -> None:
+        """End the server and every process of it at once, as a crash of the machine would."""
+        await self.stop(signal.SIGQUIT)
+
     async def execute(self, statement: str, database: str = "postgres") -> list[Any]:
         connection = await asyncpg.connect(self.url(database), timeout=10)
         try:
@@ -129,5 +133,5 @@ async def postgres_server() -> AsyncIterator[PostgresServer]:
         await server.start()
         yield server
     finally:
-        await server.stop(signal.SIGQUIT)
+        await server.crash()
         shutil.rmtree(folder)

@@ -139,7 +139,7 @@ class Session:
             RequestError: if the device has stopped for an error.
         """
         driver = self.driver
-        while not true(driver):
+        while self._error is not None or not true(driver):
             if self._error is not None:
                 raise self._error
             waiter = asyncio.get_running_loop().create_future()
@@ -150,7 +150,8 @@ class Session:
 
     async def me(self) -> str:
         """Return the user, once the server has said who that is."""
-        await self.until(lambda driver: driver.device.user is not None)
+        if self.driver.device.user is None:
+            await self.until(lambda driver: driver.device.user is not None)
         return self.driver.device.user or ""
 
     async def call(self, frame: inputs.AnyCall, answer: type[R]) -> R:
@@ -158,8 +159,11 @@ class Session:
 
         Raises:
             RequestError: what the server answered instead, or ``unavailable``: no answer in time.
+            ConnectionClosed: if the device has stopped.
         """
         driver = self.driver
+        if self._error is not None:
+            raise self._error
         self._called += 1
         key = str(self._called)
         future: asyncio.Future[responses.ServerFrame]
@@ -263,6 +267,7 @@ class Session:
     def broken(self, error: BaseException | None) -> None:
         """End all iterations and all waiting."""
         self._error = error
+        self.changed()
         self.feeds.end(error)
         for future in self._calls.values():
             if not future.done():

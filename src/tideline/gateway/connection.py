@@ -12,27 +12,27 @@ it drains, and after ``drain_timeout`` of that the connection is closed.
 
 import asyncio
 from collections import deque
-from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from tideline.delivery.commands import Command
-from tideline.delivery.outbox import Outbox, Output
+from tideline.delivery.outbox import Outbox
 from tideline.delivery.sequencer import COMMANDS
 from tideline.protocol import codec, ijson, splice
 from tideline.protocol.errors import Close, RequestError
 from tideline.protocol.limits import HELLO_BYTES
 from tideline.protocol.requests import Hello, Request, Signal
 from tideline.protocol.table import REQUESTS
-from tideline.timeline.changes import Post, Run
+from tideline.timeline.changes import Run
 from tideline.timeline.contract import StoreUnavailable
 from tideline.timeline.records import Device
 
 from .addressing import address
 from .auth import Identity
 from .bucket import Bucket
-from .frames import pack, push_frames, run_frames
+from .deliver import deliver
+from .frames import pack
 
 if TYPE_CHECKING:
     from .gateway import Gateway
@@ -56,7 +56,6 @@ class Connection(WSListener):
         "_in_flight",
         "_out",
         "_paused",
-        "_placed",
         "_queue",
         "_worker",
         "closing",
@@ -67,7 +66,9 @@ class Connection(WSListener):
         "hub",
         "identity",
         "name",
+        "opening",
         "outbox",
+        "placed",
         "since",
         "transport",
         "user",
@@ -84,6 +85,8 @@ class Connection(WSListener):
         self.user = ""
         self.name = ""
         self.outbox = Outbox()
+        self.opening = False
+        """Whether hello was said; whatever follows it waits until it is answered."""
         self.welcomed = False
         self.closing = False
         self.since = self.heard = gateway.now
@@ -93,7 +96,7 @@ class Connection(WSListener):
         self._queue: deque[Request] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._in_flight = 0
-        self._placed = 0
+        self.placed = 0
         """Sends in flight, whose answers stand among the pushes."""
         self._paused = False
         self._fragments: list[bytes] | None = None
@@ -105,6 +108,9 @@ class Connection(WSListener):
         """Take the connection from the handshake."""
         self.transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=self.gateway.settings.high_water)
+        # The handshake is over; its headers would stay as long as the connection.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
         self.gateway.add(self)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -200,20 +206,21 @@ class Connection(WSListener):
         try:
             request = codec.decode_request(text)
         except RequestError as error:
-            if self.identity is None and self._queue is None:
+            if not self.opening:
                 self.refuse(error.id, "the first request is a well-formed hello")
             else:
                 self.fail(error.id, error)
             return
         if self.welcomed:
             self._dispatch(request)
-        elif self._queue is not None:
+        elif self.opening:
             self._enqueue(request)
         elif not isinstance(request, Hello):
             self.refuse(getattr(request, "id", None), "the first request is hello")
         elif len(text) > HELLO_BYTES:
             self.refuse(request.id, f"hello is over {HELLO_BYTES} bytes")
         else:
+            self.opening = True
             self._enqueue(request)
 
     def _dispatch(self, request: Request | Signal) -> None:
@@ -232,7 +239,7 @@ class Connection(WSListener):
             self.fail(command.id, error)
             return
         self._in_flight += 1
-        self._placed += placed
+        self.placed += placed
         self.hub.engine.submit(Command(kind, self.user, conversation, command, self, command.id, placed))
 
     def _limit_rate(self) -> None:
@@ -264,6 +271,8 @@ class Connection(WSListener):
                 await self._answer(request, handle)
         finally:
             self._worker = None
+            if not self._queue:
+                self._queue = None  # an empty one is half a kilobyte, and most connections are idle
             if not self.closing and self._paused:
                 self._throttle()
 
@@ -285,80 +294,23 @@ class Connection(WSListener):
 
     def deliver(self, run: Run) -> int:
         """Take new entries of the user's timeline; return how many of them are pushed."""
-        if self.closing:
-            return 0
-        if run.first <= self.outbox.position:
-            return self._deliver_around_own(run)
-        if not self._placed:
-            output = self.outbox.entries(run.first, run.last, full=self.full_since is not None)
-            if output is Output.PUSH:
-                for frame in run_frames(run, self.gateway.limits.page_bytes):
-                    self.gather(frame)
-                return len(run.posts)
-            if output is Output.NOTIFY:
-                self._notify()
-            return 0
-        return self._deliver_around_own(run)
-
-    def _deliver_around_own(self, run: Run) -> int:
-        """Split a run around the entries whose answers stand in for them."""
-        pushed = 0
-        self.outbox.head = max(self.outbox.head, run.last)
-        first = start = run.first
-        posts = run.posts
-        for own, group in groupby([post.origin is self for post in posts]):
-            end = start + len(list(group))
-            part = posts[start - first : end - first]
-            if own:
-                self._answer_own(start, part)
-            else:
-                pushed += self._push(start, part)
-            start = end
-        if self._paused:
-            self._throttle()
-        return pushed
-
-    def _answer_own(self, first: int, posts: list[Post]) -> None:
-        if self.outbox.own(first, first + len(posts) - 1) is Output.NOTIFY:
-            self._notify()
-        self._in_flight -= len(posts)
-        self._placed -= len(posts)
-        self.gather(splice.sent_at(posts[0].answer, first))
-        self._out += [splice.sent_at(post.answer, seq) for seq, post in enumerate(posts[1:], first + 1)]
-
-    def _push(self, first: int, posts: list[Post]) -> int:
-        known = self.outbox.position + 1 - first
-        if 0 < known < len(posts):
-            # A page was ahead of the news: with several nodes, or a commit that is not announced yet.
-            first, posts = first + known, posts[known:]
-        output = self.outbox.entries(first, first + len(posts) - 1, full=self.full_since is not None)
-        if output is Output.PUSH:
-            for frame in push_frames(first, posts, self.gateway.limits.page_bytes):
-                self.gather(frame)
-            return len(posts)
-        if output is Output.NOTIFY:
-            self._notify()
-        return 0
-
-    def _notify(self) -> None:
-        # Before its welcome a connection is told nothing: the welcome's `more` says it.
-        if self.welcomed:
-            self.hub.hints += 1
-            self.gather(splice.notify(self.outbox.head))
+        return 0 if self.closing else deliver(self, run)
 
     def answered(self, command: Command, frame: bytes) -> None:
         """Take the response to a command."""
-        self._settled(command)
+        self.settle(1, placed=command.placed)
         self.gather(frame)
 
     def refused(self, command: Command, error: RequestError) -> None:
         """Take the error of a command."""
-        self._settled(command)
+        self.settle(1, placed=command.placed)
         self.gather(splice.error(command.id, error))
 
-    def _settled(self, command: Command) -> None:
-        self._in_flight -= 1
-        self._placed -= command.placed
+    def settle(self, commands: int, *, placed: bool) -> None:
+        """Note that commands are no longer in flight."""
+        self._in_flight -= commands
+        if placed:
+            self.placed -= commands
         if self._paused:
             self._throttle()
 
@@ -405,6 +357,10 @@ class Connection(WSListener):
         """End, because the device was forgotten; that it was here until now is not noted."""
         self.close(Close.FORGOTTEN, "the device was forgotten")
         self.welcomed = False
+
+    def failed(self) -> None:
+        """End, because of a defect."""
+        self.close(Close.INTERNAL, "a defect")
 
     def close(self, code: int, reason: str, *, retry_after: float | None = None, by: str | None = None) -> None:
         """Say ``bye`` after all that has gathered, and close; nothing more is read."""
