@@ -16,7 +16,7 @@ from tideline import secret
 from tideline.bus.contract import Bus
 from tideline.bus.nats import NatsBus
 from tideline.bus.notify import NotifyBus
-from tideline.config import Settings
+from tideline.config import Settings, SettingsError
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.shared import SharedEngine
 from tideline.demo.scene import Scene
@@ -29,7 +29,6 @@ from tideline.gateway.inspect import Inspector
 from tideline.gateway.pages import Pages
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
-from tideline.protocol.errors import TidelineError
 from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions
 from tideline.stores.postgres import PostgresBackend, PostgresOptions
 from tideline.timeline.contract import Backend, Store, StoreError, StoreFailed, StoreUnavailable
@@ -51,10 +50,6 @@ def keys(settings: Settings) -> dict[str, Key]:
         MAIN: Key(main, settings.algorithm),
         **{app: Key(value) for app, value in settings.apps.items()},
     }
-
-
-class SettingsError(TidelineError):
-    """Settings that exclude each other, or lack something."""
 
 
 def postgres_options(settings: Settings) -> PostgresOptions:

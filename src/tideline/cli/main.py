@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 import tideline
+from tideline.config import SettingsError
 from tideline.protocol.errors import TidelineError
 
 from .configuration import ENVIRONMENT, FILE
@@ -56,6 +57,9 @@ def run() -> int:
         # Whoever read our output has enough; what is still buffered goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except SettingsError as error:
+        _tell(str(error))
+        return 2
     except TidelineError as error:
         _tell(str(error))
         return 1
