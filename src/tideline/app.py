@@ -282,10 +282,11 @@ async def offline(settings: Settings, app: str, batch_records: int) -> AsyncIter
     backend = EmbeddedBackend(store_path(settings.data), embedded_options(settings))
     try:
         store = await backend.store(app)
-        yield (
-            store,
-            LocalEngine(store, settings.limits, Observer(), batch_records=batch_records, failed=failures.append),
-        )
+        engine = LocalEngine(store, settings.limits, Observer(), batch_records=batch_records, failed=failures.append)
+        try:
+            yield store, engine
+        finally:
+            await engine.drain()
     finally:
         await backend.close()
         if failures:
