@@ -16,7 +16,8 @@ from tideline.timeline.survey import EntriesRow, FormerRow, MemberRow, SendRow, 
 from .database import Database
 from .keys import FAMILIES, Keys, number, read_number
 from .options import EmbeddedOptions
-from .store import EmbeddedStore, many, pairs
+from .ranges import many, pairs
+from .store import EmbeddedStore
 
 T = TypeVar("T")
 _CHUNK = 4096
