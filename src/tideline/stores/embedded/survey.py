@@ -50,6 +50,11 @@ class EmbeddedSurveys:
         """Return all apps that have data."""
         return self._database.apps()
 
+    def size(self) -> int:
+        """Say about how many records there are."""
+        families = self._database.families
+        return sum(families[name].property_int_value("rocksdb.estimate-num-keys") or 0 for name in FAMILIES)
+
     def survey(self, app: str) -> "EmbeddedSurvey":
         """Return the survey of one app."""
         return EmbeddedSurvey(self._database, app)
@@ -143,11 +148,6 @@ class EmbeddedSurvey:
         """Return references by user and ``seq``."""
         keys = [self._keys.under(user) + number(seq) for user, seq in places]
         return many(self._database.families["entries"], keys)
-
-    def size(self) -> int:
-        """Say about how many records there are, of all apps."""
-        families = self._database.families
-        return sum(families[name].property_int_value("rocksdb.estimate-num-keys") or 0 for name in FAMILIES)
 
     def _walk(self, family: str) -> Iterator[tuple[bytes, bytes]]:
         app = self._keys.app
