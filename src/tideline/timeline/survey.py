@@ -57,9 +57,15 @@ class SendRow(NamedTuple):
 class Survey(Protocol):
     """One app's data as a whole, as it was when the survey was opened."""
 
-    app: str
-    store: Store
-    """The same data, for look-ups."""
+    @property
+    def app(self) -> str:
+        """The app whose data it is."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The same data, for look-ups."""
+        ...
 
     def conversations(self) -> AsyncIterator[list[tuple[str, Conversation | None]]]:
         """List all conversations, by id."""
@@ -103,8 +109,4 @@ class Survey(Protocol):
 
     async def entries_at(self, places: Sequence[tuple[str, int]]) -> list[bytes | None]:
         """Return references by user and ``seq``; None where there is none."""
-        ...
-
-    def size(self) -> int:
-        """Say about how many records there are."""
         ...

@@ -6,11 +6,10 @@ was cached is read again. A failed fsync is different: what was written may be l
 so nothing but a new process may go on.
 """
 
-import asyncio
 import fcntl
 import secrets
 from pathlib import Path
-from typing import Self, cast
+from typing import cast
 
 from rocksdict import AccessType, Rdict, WriteBatch, WriteOptions
 
@@ -18,7 +17,6 @@ from tideline.timeline.contract import StoreError, StoreFailed, StoreLocked, Sto
 
 from .keys import FAMILIES
 from .options import EmbeddedOptions, database_options, durable
-from .store import EmbeddedStore
 
 FORMAT = b"1"
 
@@ -67,6 +65,10 @@ class Database:
         if found not in (None, FORMAT):
             self._close()
             raise StoreError(f"{self.path} has format {found!r}; this version reads {FORMAT!r}")
+
+    def family(self, name: str) -> Rdict:
+        """Return a column family, to read from."""
+        return self.families[name]
 
     def ensure(self) -> None:
         """Make the database usable, opening it anew if a write has failed."""
@@ -136,56 +138,3 @@ def _named(error: Exception, path: Path) -> StoreError:
     if "fsync" in lowered or "fdatasync" in lowered or "while sync" in lowered:
         return StoreFailed(f"{path}: {text}")
     return StoreUnavailable(f"{path}: {text}")
-
-
-class EmbeddedBackend:
-    """Data in one folder, open in this process alone (implements ``Backend``)."""
-
-    def __init__(self, path: Path | str, options: EmbeddedOptions | None = None) -> None:
-        self._database = Database(Path(path), options or EmbeddedOptions())
-        self._stores: dict[str, EmbeddedStore] = {}
-
-    async def store(self, app: str = "main") -> EmbeddedStore:
-        """Return an app's store."""
-        if app not in self._stores:
-            self._database.ensure()
-            self._stores[app] = EmbeddedStore(self._database, app, self._database.epoch(app))
-        return self._stores[app]
-
-    def apps(self) -> list[str]:
-        """Return all apps that have data."""
-        return self._database.apps()
-
-    async def probe(self) -> None:
-        """Find out whether the database can serve, opening it anew if a write has failed."""
-        self._database.ensure()
-
-    async def close(self) -> None:
-        """Close the database."""
-        self._database.close()
-        await asyncio.sleep(0)
-
-
-class open_embedded:
-    """Open a folder as a store for one app: ``async with tideline.open_store("./data") as store``.
-
-    Raises:
-        StoreLocked: if another process has it open.
-    """
-
-    def __init__(self, path: Path | str, *, app: str = "main", options: EmbeddedOptions | None = None) -> None:
-        self._path = path
-        self._app = app
-        self._options = options
-        self._backend: EmbeddedBackend | None = None
-
-    async def __aenter__(self) -> EmbeddedStore:
-        self._backend = EmbeddedBackend(self._path, self._options)
-        return await self._backend.store(self._app)
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._backend is not None:
-            await self._backend.close()
-
-    def __await__(self) -> "Self":
-        raise TypeError("use 'async with open_store(...) as store'")

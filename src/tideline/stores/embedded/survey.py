@@ -16,7 +16,8 @@ from tideline.timeline.survey import EntriesRow, FormerRow, MemberRow, SendRow, 
 from .database import Database
 from .keys import FAMILIES, Keys, number, read_number
 from .options import EmbeddedOptions
-from .store import EmbeddedStore, many, pairs
+from .ranges import many, pairs
+from .store import EmbeddedStore
 
 T = TypeVar("T")
 _CHUNK = 4096
@@ -48,6 +49,11 @@ class EmbeddedSurveys:
     def apps(self) -> list[str]:
         """Return all apps that have data."""
         return self._database.apps()
+
+    def size(self) -> int:
+        """Say about how many records there are."""
+        families = self._database.families
+        return sum(families[name].property_int_value("rocksdb.estimate-num-keys") or 0 for name in FAMILIES)
 
     def survey(self, app: str) -> "EmbeddedSurvey":
         """Return the survey of one app."""
@@ -142,11 +148,6 @@ class EmbeddedSurvey:
         """Return references by user and ``seq``."""
         keys = [self._keys.under(user) + number(seq) for user, seq in places]
         return many(self._database.families["entries"], keys)
-
-    def size(self) -> int:
-        """Say about how many records there are, of all apps."""
-        families = self._database.families
-        return sum(families[name].property_int_value("rocksdb.estimate-num-keys") or 0 for name in FAMILIES)
 
     def _walk(self, family: str) -> Iterator[tuple[bytes, bytes]]:
         app = self._keys.app
