@@ -86,6 +86,8 @@ class Session:
         except BaseException:
             await self.store.close()
             raise
+        self._error = None
+        self.feeds.begin()
         self.name = values.device or ""
         machine = Device(
             device=self.name,
@@ -127,6 +129,7 @@ class Session:
     def restart(self) -> None:
         """Connect now."""
         self._error = None
+        self.feeds.begin()
         self.driver.tell(inputs.Start())
 
     # What an application waits for.
