@@ -174,7 +174,7 @@ class Server:
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self.gateway.start()
         self._keeper = asyncio.create_task(self._keep())
-        if self.settings.demo:
+        if self.settings.demo and self.settings.scene:
             self._scene = self._play()
 
     async def stop(self) -> None:

@@ -122,9 +122,8 @@ class Settings:
     apps: Annotated[dict[str, str], _help("Keys of further apps by name; each is a name space of its own.")] = field(
         default_factory=dict
     )
-    demo: Annotated[
-        bool, _help("Let anyone on this machine sign in by picking a name, and play a scene. Loopback only.")
-    ] = False
+    demo: Annotated[bool, _help("Let anyone on this machine sign in by picking a name. Loopback only.")] = False
+    scene: Annotated[bool, _help("Whether a demo plays a scene of simulated users.")] = True
     origins: Annotated[tuple[str, ...], _help("Origins of pages, besides the server's own, that may connect.")] = ()
 
     heartbeat: Annotated[float, _help("Seconds of silence after which a device pings.")] = 30.0

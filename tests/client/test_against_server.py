@@ -578,3 +578,14 @@ async def test_a_closed_client_ends_what_waits(server: ServerProcess, fresh: Fre
         assert await taking is None
         with pytest.raises(RuntimeError, match="not open"):
             await me.send("bob", "hi")
+
+
+async def test_a_loop_of_sends_leaves_the_network_its_turn(server: ServerProcess, fresh: Fresh) -> None:
+    alice = fresh("alice")
+    async with online(server, alice) as me:
+        most = 0
+        for number in range(2_000):
+            last = await me.send(alice, str(number))
+            most = max(most, len(me.outbox()))
+        await last.sent()
+        assert most < 2_000

@@ -158,12 +158,19 @@ export class Timeline {
     }
     let hole = 0;
     let day = 0;
+    let marked = false;
     /** @type {Item | undefined} */
     let last;
     const bubble = (/** @type {Item} */ item, /** @type {string} */ sender, /** @type {number} */ time) => {
       if (dayOf(time) !== day) {
         day = dayOf(time);
         items.push({ key: `day ${day} ${item.message?.message_seq ?? "pending"}`, kind: "day", text: dayTitle(time) });
+        last = undefined;
+      }
+      const seq = item.message?.message_seq ?? 0;
+      if (seq > this.#readBefore && sender !== user && !marked) {
+        marked = true;
+        items.push({ key: "new", kind: "new", text: "New" });
         last = undefined;
       }
       const before = last?.message?.sender ?? (last?.pending ? user : undefined);
@@ -178,14 +185,6 @@ export class Timeline {
       const seq = message.message_seq;
       while (hole < holes.length && holes[hole][0] < seq) {
         items.push(holeItem(holes[hole++]));
-        last = undefined;
-      }
-      if (
-        seq > this.#readBefore &&
-        (items.length === 0 || !items.some(({ kind }) => kind === "new")) &&
-        message.sender !== user
-      ) {
-        items.push({ key: "new", kind: "new", text: "New" });
         last = undefined;
       }
       const own = message.sender === user;

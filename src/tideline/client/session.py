@@ -193,6 +193,7 @@ class Session:
         """
         driver = self.driver
         stored = await self.store.run(lambda tx: _enqueue(tx, pending), durable=True)
+        await asyncio.sleep(0)  # A store that never waits would let a loop of sends keep the network out.
         sending = self.sendings.get(stored.client_id)
         if sending is None:
             sending = self.sendings[stored.client_id] = Sending(self, stored)

@@ -12,7 +12,7 @@ it drains, and after ``drain_timeout`` of that the connection is closed.
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
@@ -33,11 +33,8 @@ from .auth import Identity
 from .bucket import Bucket
 from .deliver import deliver
 from .frames import pack
-
-if TYPE_CHECKING:
-    from .gateway import Gateway
-    from .hub import Hub
-    from .session import Handle
+from .host import Host
+from .hub import Hub
 
 _TEXT = WSMsgType.TEXT
 _CLOSE_TIMEOUT = 2.0
@@ -56,6 +53,7 @@ class Connection(WSListener):
         "_in_flight",
         "_out",
         "_paused",
+        "_placed",
         "_queue",
         "_worker",
         "closing",
@@ -68,18 +66,17 @@ class Connection(WSListener):
         "name",
         "opening",
         "outbox",
-        "placed",
         "since",
         "transport",
         "user",
         "welcomed",
     )
 
-    hub: "Hub"
+    hub: Hub
     device: Device
     transport: WSTransport
 
-    def __init__(self, gateway: "Gateway") -> None:
+    def __init__(self, gateway: Host["Connection"]) -> None:
         self.gateway = gateway
         self.identity: Identity | None = None
         self.user = ""
@@ -96,7 +93,7 @@ class Connection(WSListener):
         self._queue: deque[Request] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._in_flight = 0
-        self.placed = 0
+        self._placed = 0
         """Sends in flight, whose answers stand among the pushes."""
         self._paused = False
         self._fragments: list[bytes] | None = None
@@ -239,7 +236,7 @@ class Connection(WSListener):
             self.fail(command.id, error)
             return
         self._in_flight += 1
-        self.placed += placed
+        self._placed += placed
         self.hub.engine.submit(Command(kind, self.user, conversation, command, self, command.id, placed))
 
     def _limit_rate(self) -> None:
@@ -260,7 +257,6 @@ class Connection(WSListener):
 
     async def _work(self) -> None:
         """Answer what is queued, one by one, as long as the answers drain."""
-        handle = self.gateway.handle
         try:
             while self._queue and self.full_since is None and not self.closing:
                 request = self._queue.popleft()
@@ -268,7 +264,7 @@ class Connection(WSListener):
                     self._in_flight -= 1
                     self._dispatch(request)
                     continue
-                await self._answer(request, handle)
+                await self._answer(request)
         finally:
             self._worker = None
             if not self._queue:
@@ -276,9 +272,9 @@ class Connection(WSListener):
             if not self.closing and self._paused:
                 self._throttle()
 
-    async def _answer(self, request: Request, handle: "Handle") -> None:
+    async def _answer(self, request: Request) -> None:
         try:
-            await handle(self, request)
+            await self.gateway.handle(self, request)
         except RequestError as error:
             self.fail(getattr(request, "id", None), error)
         except StoreUnavailable as error:
@@ -294,33 +290,49 @@ class Connection(WSListener):
 
     def deliver(self, run: Run) -> int:
         """Take new entries of the user's timeline; return how many of them are pushed."""
-        return 0 if self.closing else deliver(self, run)
+        if self.closing:
+            return 0
+        delivery = deliver(
+            self.outbox,
+            run,
+            self,
+            owning=self._placed > 0,
+            full=self.full_since is not None,
+            max_bytes=self.gateway.limits.page_bytes,
+        )
+        # Before its welcome a connection is told nothing: the welcome's `more` says it.
+        if delivery.frames and self.welcomed:
+            self.hub.hints += delivery.hints
+            self.gather(*delivery.frames)
+        if delivery.own:
+            self._settle(delivery.own, placed=True)
+        return delivery.pushed
 
     def answered(self, command: Command, frame: bytes) -> None:
         """Take the response to a command."""
-        self.settle(1, placed=command.placed)
+        self._settle(1, placed=command.placed)
         self.gather(frame)
 
     def refused(self, command: Command, error: RequestError) -> None:
         """Take the error of a command."""
-        self.settle(1, placed=command.placed)
+        self._settle(1, placed=command.placed)
         self.gather(splice.error(command.id, error))
 
-    def settle(self, commands: int, *, placed: bool) -> None:
+    def _settle(self, commands: int, *, placed: bool) -> None:
         """Note that commands are no longer in flight."""
         self._in_flight -= commands
         if placed:
-            self.placed -= commands
+            self._placed -= commands
         if self._paused:
             self._throttle()
 
     # what goes out
 
-    def gather(self, frame: bytes) -> None:
-        """Have a frame sent with whatever else this turn brings."""
+    def gather(self, *frames: bytes) -> None:
+        """Have frames sent with whatever else this turn brings."""
         if not self._out:
             self.gateway.gathered(self)
-        self._out.append(frame)
+        self._out += frames
 
     def fail(self, id: int | None, error: RequestError) -> None:
         """Answer by an error."""

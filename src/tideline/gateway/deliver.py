@@ -1,78 +1,81 @@
 """What a commit brings to a connection: pushes, answers in their place, or a notify (protocol, section 5).
 
-The outbox decides, here it is carried out. A run is split around the entries of the connection's own messages,
+The outbox decides, here it is put into frames. A run is split around the entries of the connection's own messages,
 because their answers stand in for them.
 """
 
 from itertools import groupby
-from typing import TYPE_CHECKING
 
-from tideline.delivery.outbox import Output
+from tideline.delivery.outbox import Outbox, Output
 from tideline.protocol import splice
 from tideline.timeline.changes import Post, Run
 
 from .frames import push_frames, run_frames
 
-if TYPE_CHECKING:
-    from .connection import Connection
+
+class Delivery:
+    """What goes out: frames in order, how many entries they push, own messages they answer, and notifies."""
+
+    __slots__ = ("frames", "hints", "own", "pushed")
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.pushed = 0
+        self.own = 0
+        self.hints = 0
+
+    def notify(self, outbox: Outbox) -> None:
+        """Say that there is something to pull."""
+        self.frames.append(splice.notify(outbox.head))
+        self.hints += 1
+
+    def take(self, output: Output, outbox: Outbox, first: int, posts: list[Post], max_bytes: int) -> None:
+        """Put what the outbox said of some entries into frames."""
+        if output is Output.PUSH:
+            self.frames += push_frames(first, posts, max_bytes)
+            self.pushed += len(posts)
+        elif output is Output.NOTIFY:
+            self.notify(outbox)
 
 
-def deliver(connection: "Connection", run: Run) -> int:
-    """Take new entries of the user's timeline; return how many of them are pushed."""
-    outbox = connection.outbox
-    if connection.placed or run.first <= outbox.position:
-        return _deliver_around_own(connection, run)
-    output = outbox.entries(run.first, run.last, full=connection.full_since is not None)
+def deliver(outbox: Outbox, run: Run, origin: object, *, owning: bool, full: bool, max_bytes: int) -> Delivery:
+    """Take new entries of the user's timeline.
+
+    ``origin`` is the connection, ``owning`` whether it has sends in flight, ``full`` whether its outgoing buffer is
+    over the high-water mark.
+    """
+    delivery = Delivery()
+    if owning or run.first <= outbox.position:
+        _around_own(delivery, outbox, run, origin, full, max_bytes)
+        return delivery
+    output = outbox.entries(run.first, run.last, full=full)
     if output is Output.PUSH:
-        for frame in run_frames(run, connection.gateway.limits.page_bytes):
-            connection.gather(frame)
-        return len(run.posts)
-    if output is Output.NOTIFY:
-        _notify(connection)
-    return 0
+        # The whole run: the same bytes for all devices of the user.
+        delivery.frames = run_frames(run, max_bytes)
+        delivery.pushed = len(run.posts)
+    elif output is Output.NOTIFY:
+        delivery.notify(outbox)
+    return delivery
 
 
-def _deliver_around_own(connection: "Connection", run: Run) -> int:
-    pushed = 0
-    connection.outbox.head = max(connection.outbox.head, run.last)
+def _around_own(delivery: Delivery, outbox: Outbox, run: Run, origin: object, full: bool, max_bytes: int) -> None:
+    outbox.head = max(outbox.head, run.last)
     first = start = run.first
-    for own, group in groupby([post.origin is connection for post in run.posts]):
+    for own, group in groupby([post.origin is origin for post in run.posts]):
         end = start + len(list(group))
         posts = run.posts[start - first : end - first]
         if own:
-            _answer_own(connection, start, posts)
+            if outbox.own(start, end - 1) is Output.NOTIFY:
+                delivery.notify(outbox)
+            delivery.frames += [splice.sent_at(post.answer, seq) for seq, post in enumerate(posts, start)]
+            delivery.own += len(posts)
         else:
-            pushed += _push(connection, start, posts)
+            begin, fresh = _fresh(outbox, start, posts)
+            delivery.take(outbox.entries(begin, end - 1, full=full), outbox, begin, fresh, max_bytes)
         start = end
-    return pushed
 
 
-def _answer_own(connection: "Connection", first: int, posts: list[Post]) -> None:
-    if connection.outbox.own(first, first + len(posts) - 1) is Output.NOTIFY:
-        _notify(connection)
-    for seq, post in enumerate(posts, first):
-        connection.gather(splice.sent_at(post.answer, seq))
-    connection.settle(len(posts), placed=True)
-
-
-def _push(connection: "Connection", first: int, posts: list[Post]) -> int:
-    outbox = connection.outbox
+def _fresh(outbox: Outbox, first: int, posts: list[Post]) -> tuple[int, list[Post]]:
+    """Leave out what a page was ahead of: with several nodes, or a commit that is not announced yet."""
     known = outbox.position + 1 - first
-    if 0 < known < len(posts):
-        # A page was ahead of the news: with several nodes, or a commit that is not announced yet.
-        first, posts = first + known, posts[known:]
-    output = outbox.entries(first, first + len(posts) - 1, full=connection.full_since is not None)
-    if output is Output.PUSH:
-        for frame in push_frames(first, posts, connection.gateway.limits.page_bytes):
-            connection.gather(frame)
-        return len(posts)
-    if output is Output.NOTIFY:
-        _notify(connection)
-    return 0
-
-
-def _notify(connection: "Connection") -> None:
-    # Before its welcome a connection is told nothing: the welcome's `more` says it.
-    if connection.welcomed:
-        connection.hub.hints += 1
-        connection.gather(splice.notify(connection.outbox.head))
+    return (first + known, posts[known:]) if 0 < known < len(posts) else (first, posts)

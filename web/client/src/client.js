@@ -121,7 +121,7 @@ export class TidelineClient extends EventTarget {
 
   /** The connection, for people and for tests. */
   get status() {
-    return this.#status;
+    return this.#runner?.status ?? this.#status;
   }
 
   /** Whether this tab holds the connection. */
@@ -246,7 +246,7 @@ export class TidelineClient extends EventTarget {
     const high = Math.min(head, (before ?? Infinity) - 1);
     const low = Math.max(first, high - limit + 1);
     let found = await this.held(conversation, low, high);
-    if (found.holes.length && this.#status.online) {
+    if (found.holes.length && this.status.online) {
       for (const [from, to] of found.holes.reverse()) {
         await this.history(conversation, { before: to + 1, limit: to - from + 1, ...options });
       }
@@ -428,7 +428,7 @@ export class TidelineClient extends EventTarget {
    */
   async #serve(method, args) {
     const runner = /** @type {Runner} */ (this.#runner);
-    if (method === "status") return this.#status;
+    if (method === "status") return runner.status;
     if (method === "submitted") return runner.submitted();
     if (method === "tell") return runner.tell(args[0]);
     if (method === "commit") return runner.store(args);

@@ -141,6 +141,21 @@ export class Draft {
 }
 
 /**
+ * Tell whether an event is one that can be applied. Rule 9: one that isn't, of a known type or an unknown one, must not
+ * stand in the way of all that follow.
+ * @param {any} event
+ */
+function isSound(event) {
+  const about = { message: event.message, conversation: event.state }[/** @type {string} */ (event.type)] ?? event;
+  const { conversation, message_seq, head, added, removed, message } = about;
+  if (typeof conversation !== "string" || !conversation) return event.type === "custom";
+  if (event.type === "conversation") return Number.isSafeInteger(head);
+  if (event.type === "member") return Array.isArray(added) && Array.isArray(removed);
+  if (event.type === "edited" && message?.message_seq !== message_seq) return false;
+  return Number.isSafeInteger(message_seq);
+}
+
+/**
  * Say what a batch has to have loaded into its draft.
  * @param {readonly Operation[]} operations
  */
@@ -156,9 +171,10 @@ export function needs(operations) {
   for (const operation of operations) {
     if (operation.type === "apply") {
       for (const { event } of operation.entries) {
+        if (!isSound(event)) continue;
         if (event.type === "message") {
           conversations.add(event.message.conversation);
-          outbox.add(event.message.client_id);
+          if (event.message.client_id) outbox.add(event.message.client_id);
         } else if (event.type === "conversation") {
           conversations.add(event.state.conversation);
         } else if ("conversation" in event) {
@@ -189,7 +205,7 @@ export function carryOut(draft, operations, now) {
   for (const operation of operations) {
     switch (operation.type) {
       case "apply":
-        for (const { event } of operation.entries) applyEvent(draft, event, now);
+        for (const { event } of operation.entries) if (isSound(event)) applyEvent(draft, event, now);
         draft.position = { cursor: operation.cursor, epoch: operation.epoch };
         break;
       case "history":

@@ -1,6 +1,5 @@
 """A local store in memory: for devices that need not outlive their process, and for tests."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -18,7 +17,7 @@ _ABSENT: Any = object()
 
 
 class MemoryStore:
-    """Records in dictionaries. Work runs at once; then others have a turn, as with a store that waits."""
+    """Records in dictionaries. Work runs in the caller's own turn, so it never waits."""
 
     def __init__(self) -> None:
         self._records = _Records()
@@ -32,12 +31,10 @@ class MemoryStore:
         records = self._records
         records.undo.clear()
         try:
-            result = work(records)
+            return work(records)
         except BaseException:
             records.roll_back()
             raise
-        await asyncio.sleep(0)
-        return result
 
     async def close(self) -> None:
         """Let go of the store."""
