@@ -16,19 +16,22 @@ from tideline import secret
 from tideline.bus.contract import Bus
 from tideline.bus.nats import NatsBus
 from tideline.bus.notify import NotifyBus
-from tideline.config import Settings
+from tideline.config import Settings, SettingsError
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.shared import SharedEngine
-from tideline.gateway.auth import MAIN, Key, Keyring
+from tideline.demo.scene import Scene
+from tideline.gateway.auth import MAIN, Key, Keyring, make_token
+from tideline.gateway.demo import DemoTokens
 from tideline.gateway.front import Front
 from tideline.gateway.gateway import Gateway
 from tideline.gateway.http import HttpSide
+from tideline.gateway.inspect import Inspector
+from tideline.gateway.pages import Pages
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
-from tideline.protocol.errors import TidelineError
 from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions
 from tideline.stores.postgres import PostgresBackend, PostgresOptions
-from tideline.timeline.contract import Backend, StoreError, StoreFailed, StoreUnavailable
+from tideline.timeline.contract import Backend, Store, StoreError, StoreFailed, StoreUnavailable
 
 STORE = "store"
 """The part of the data folder that is RocksDB's."""
@@ -47,10 +50,6 @@ def keys(settings: Settings) -> dict[str, Key]:
         MAIN: Key(main, settings.algorithm),
         **{app: Key(value) for app, value in settings.apps.items()},
     }
-
-
-class SettingsError(TidelineError):
-    """Settings that exclude each other, or lack something."""
 
 
 def postgres_options(settings: Settings) -> PostgresOptions:
@@ -105,11 +104,16 @@ class Server:
             ),
             self.observer,
         )
-        self._runner = web.AppRunner(
-            HttpSide(self.gateway, self._backend.probe).application(), access_log=None, handle_signals=False
-        )
+        application = HttpSide(self.gateway, self._backend.probe).application()
+        self._inspector = Inspector(self.gateway)
+        self._inspector.add_to(application)
+        Pages(demo=settings.demo).add_to(application.router)
+        if settings.demo:
+            DemoTokens(keys(settings)[MAIN]).add_to(application.router)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
         self._listener: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._scene: Scene | None = None
         self.address = ""
 
     async def engine(self, app: str) -> LocalEngine:
@@ -170,10 +174,15 @@ class Server:
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self.gateway.start()
         self._keeper = asyncio.create_task(self._keep())
+        if self.settings.demo and self.settings.scene:
+            self._scene = self._play()
 
     async def stop(self) -> None:
         """Stop accepting, commit what is in flight, say ``bye``, close the store."""
-        self.observer.stopping(len(self.gateway))
+        if self.address:
+            self.observer.stopping(len(self.gateway))
+        if self._scene is not None:
+            await self._scene.stop()
         if self._listener is not None:
             self._listener.close()
         if self._bus is not None:
@@ -194,7 +203,19 @@ class Server:
         if self._bus is not None:
             await self._bus.close()
         await self._backend.close()
-        self.observer.stopped()
+        if self.address:
+            self.observer.stopped()
+
+    def _play(self) -> Scene:
+        """Begin the scene of a demo."""
+        key = keys(self.settings)[MAIN]
+        scene = Scene(
+            self.address,
+            lambda user: make_token(key, user),
+            lambda own: self._inspector.viewers > 0 or len(self.gateway) > own,
+        )
+        scene.start()
+        return scene
 
     def _fail(self, error: StoreFailed) -> None:
         self.observer.store_failed(str(error))
@@ -247,6 +268,29 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.stop()
+
+
+@asynccontextmanager
+async def offline(settings: Settings, app: str, batch_records: int) -> AsyncIterator[tuple[Store, LocalEngine]]:
+    """Open an app in the data folder without serving it.
+
+    Raises:
+        StoreLocked: if another process has the data open.
+        StoreFailed: after the block, if what it wrote may not be durable.
+    """
+    failures: list[StoreFailed] = []
+    backend = EmbeddedBackend(store_path(settings.data), embedded_options(settings))
+    try:
+        store = await backend.store(app)
+        engine = LocalEngine(store, settings.limits, Observer(), batch_records=batch_records, failed=failures.append)
+        try:
+            yield store, engine
+        finally:
+            await engine.drain()
+    finally:
+        await backend.close()
+        if failures:
+            raise failures[0]
 
 
 async def serve(settings: Settings, ready: asyncio.Future[str] | None = None) -> int:

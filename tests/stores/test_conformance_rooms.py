@@ -175,18 +175,18 @@ async def test_a_message_is_known_by_its_client_id_until_its_time_is_over(place:
     now = int(time.time() * 1000)
     key, other = send_key("alice", DIRECT, "id-\0-1"), send_key("alice", DIRECT, "id-\0-2")
     async with store.begin([DIRECT], [key, other]) as unit:
-        assert unit.placement(key) is None
+        assert unit.placements.get(key) is None
         changes = Changes()
         changes.placements = placed(key, 1, now, 5)
         await unit.commit(changes)
     store = await place.reopen()
     stranger, elsewhere = send_key("bob", DIRECT, "id-\0-1"), send_key("alice", "g:team", "id-\0-1")
     async with store.begin([DIRECT, "g:team"], [key, other, stranger, elsewhere]) as unit:
-        found = unit.placement(key)
+        found = unit.placements.get(key)
         assert found is not None
         assert (found.message_seq, found.seq, found.time, found.body) == (1, 5, now, b'{"n":1}')
         for unknown in (other, stranger, elsewhere):
-            assert unit.placement(unknown) is None
+            assert unit.placements.get(unknown) is None
 
 
 async def test_devices_are_kept_by_user(place: Place) -> None:

@@ -150,7 +150,7 @@ async def test_a_placement_is_seen_by_the_other_process(shared: PostgresPlace) -
         changes.placements = placed(key, 1, int(time.time() * 1000), 4)
         await unit.commit(changes)
     async with two.begin(["d:alice~bob"], [key]) as unit:
-        found = unit.placement(key)
+        found = unit.placements.get(key)
         assert found is not None
         assert (found.message_seq, found.seq) == (1, 4)
 

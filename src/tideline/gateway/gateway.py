@@ -133,7 +133,7 @@ class Gateway:
                 if connection.welcomed:
                     counts[connection.outbox.state] += 1
                 self._check(connection)
-            self.observer.outboxes((state.value, counts[state]) for state in State)
+            self.observer.outboxes((state.name.lower(), counts[state]) for state in State)
 
     def _check(self, connection: Connection) -> None:
         settings, now = self.settings, self.now

@@ -59,7 +59,7 @@ class HttpSide:
         origin = http.headers.get("Origin")
         if origin is not None and not origin_allowed(self._gateway, origin, http.host):
             raise RequestError("forbidden", "origin is not allowed")
-        identity = self._identity(http)
+        identity = bearer(self._gateway, http)
         request, fields = codec.decode_body(kind, await self._body(http))
         user = _user(identity, fields)
         if spec.later:
@@ -103,6 +103,8 @@ class HttpSide:
             raise RequestError(reason, "take a snapshot")
         if device is not None:
             engine.seen(user, *device, request.after)
+            if hub.watcher is not None:
+                hub.watcher.moved(user, device[0], None, "polled", request.after)
         poll = Poll()
         # Listening begins before the store is read, so that no commit falls between.
         hub.wait(user, poll)
@@ -134,12 +136,6 @@ class HttpSide:
                 del self._polls[key]
 
     # who, and what
-
-    def _identity(self, http: web.Request) -> Identity:
-        scheme, _, token = http.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise RequestError("unauthorized", "no bearer token")
-        return self._gateway.keyring.verify(token.strip())
 
     async def _device(self, http: web.Request, hub: Hub, identity: Identity, user: str) -> tuple[str, Device] | None:
         name = http.headers.get("Tideline-Device", identity.device)
@@ -176,6 +172,18 @@ class HttpSide:
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.Response(body=_encode(document()), content_type="application/json")
+
+
+def bearer(gateway: Gateway, http: web.Request) -> Identity:
+    """Return what the token of a request proves.
+
+    Raises:
+        RequestError: ``unauthorized``.
+    """
+    scheme, _, token = http.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise RequestError("unauthorized", "no bearer token")
+    return gateway.keyring.verify(token.strip())
 
 
 def answer_errors(gateway: Gateway) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:

@@ -1,11 +1,12 @@
 """Who is online: the connections of one app, and what a commit brings to each (protocol, section 5)."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from tideline.delivery.commands import Commit
+from tideline.delivery.commands import Command, Commit
 from tideline.delivery.engine import Engine
+from tideline.delivery.outbox import Outbox
 from tideline.delivery.peers import AnyNote, Attached, Forgotten, Signalled
 from tideline.observe import Observer
 from tideline.protocol.errors import RequestError
@@ -20,8 +21,22 @@ class Waiter(Protocol):
         ...
 
 
+class Watcher(Protocol):
+    """Whoever looks on while something is inspected."""
+
+    def committed(self, commit: Commit, pushed: int, hints: int) -> None:
+        """See a commit that has just gone out."""
+        ...
+
+    def moved(self, user: str, name: str, device: "Device | None", why: str, cursor: int | None = None) -> None:
+        """See a device come, go, be sent a page, or state where it is."""
+        ...
+
+
 class Device(Protocol):
     """A connection of a device."""
+
+    outbox: Outbox
 
     def deliver(self, run: Run) -> int:
         """Take new entries; return how many of them are pushed."""
@@ -39,6 +54,10 @@ class Device(Protocol):
         """End, because the device was forgotten."""
         ...
 
+    def failed(self) -> None:
+        """End, because of a defect: what it is owed is in the timeline."""
+        ...
+
     def signal(self, frame: bytes) -> None:
         """Forward a signal, unless there is too much to send already."""
         ...
@@ -54,9 +73,10 @@ class Hub:
         self._since: dict[tuple[str, str], int] = {}
         """When a device connected, in ms."""
         self._waiting: dict[str, list[Waiter]] = {}
-        self._dirty: list[Device] = []
         self.hints = 0
         """Notifies said since the last commit."""
+        self.watcher: Watcher | None = None
+        """Nobody, nearly always: then looking on costs this test and no more."""
         engine.listen(self._announce, self._hear)
 
     def attach(self, user: str, name: str, device: Device, instance: str | None) -> None:
@@ -68,6 +88,8 @@ class Hub:
         if older is not None and older is not device:
             older.replaced(instance)
         self.engine.tell(user, Attached(name, instance, at))
+        if self.watcher is not None:
+            self.watcher.moved(user, name, device, "online")
 
     def detach(self, user: str, name: str, device: Device) -> None:
         """Let a device be offline, if this is still its connection."""
@@ -78,6 +100,12 @@ class Hub:
             if not devices:
                 del self._devices[user]
                 self._let_go(user)
+            if self.watcher is not None:
+                self.watcher.moved(user, name, None, "offline")
+
+    def users(self) -> Mapping[str, Mapping[str, Device]]:
+        """Return the connections by user and device; not to be changed."""
+        return self._devices
 
     def _let_go(self, user: str) -> None:
         """Have nobody else's commits announced of a user for whom nobody is here."""
@@ -136,29 +164,37 @@ class Hub:
                 self.detach(user, note.device, device)
                 device.replaced(note.instance)
 
-    def gathered(self, device: Device) -> None:
-        """Flush a connection once the commit that is being announced has reached everyone."""
-        self._dirty.append(device)
-
     def _announce(self, commit: Commit) -> None:
         pushed = 0
+        failed: list[tuple[Device, Exception]] = []
         for user, run in commit.runs.items():
             devices = self._devices.get(user)
             if devices is not None:
                 for device in devices.values():
-                    pushed += device.deliver(run)
+                    try:
+                        pushed += device.deliver(run)
+                    except Exception as error:
+                        failed.append((device, error))
+        for device, defect in failed:
+            self._observer.defect("deliver", defect)
+            device.failed()
         for command, outcome in commit.replies:
-            if isinstance(outcome, RequestError):
-                self._observer.refused(outcome.code)
-                command.origin.refused(command, outcome)
-            else:
-                command.origin.answered(command, outcome)
-        dirty, self._dirty = self._dirty, []
-        for device in dirty:
-            device.flush()
+            try:
+                self._reply(command, outcome)
+            except Exception as error:
+                self._observer.defect("reply", error)
         if self._waiting:
             for user in commit.runs:
                 for waiter in self._waiting.get(user, ()):
                     waiter.wake()
         self._observer.announced(pushed, self.hints)
+        if self.watcher is not None:
+            self.watcher.committed(commit, pushed, self.hints)
         self.hints = 0
+
+    def _reply(self, command: Command, outcome: bytes | RequestError) -> None:
+        if isinstance(outcome, RequestError):
+            self._observer.refused(outcome.code)
+            command.origin.refused(command, outcome)
+        else:
+            command.origin.answered(command, outcome)

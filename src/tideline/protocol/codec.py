@@ -1,13 +1,13 @@
 """Texts to requests and back (protocol, sections 2 and 4): every frame from outside comes in through here."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from . import ijson
 from .errors import RequestError
-from .requests import Request, Send, Signal
+from .requests import Edit, Request, Send, Signal
 from .responses import ServerFrame
 from .table import REQUESTS
 
@@ -76,9 +76,11 @@ def decode_request(text: bytes) -> Request | Signal:
         what = "missing field 'type'" if kind is None else f"unknown type {str(kind)[:64]!r}"
         raise RequestError("bad_request", what, id=_valid_id(value.get("id")))
     try:
-        return decoder(text)
+        request = decoder(text)
+        _check_body(request)
     except msgspec.DecodeError as error:
         raise RequestError("bad_request", _named(error), id=_valid_id(value.get("id"))) from None
+    return request
 
 
 def _plain_send(text: bytes) -> Send | None:
@@ -98,7 +100,7 @@ def _plain_send(text: bytes) -> Send | None:
             return None
     if encode(send) != text:
         return None
-    send.body = msgspec.Raw(encode(body))  # type: ignore[assignment]
+    send.body = encode(body)  # type: ignore[assignment]
     return send
 
 
@@ -119,7 +121,9 @@ def decode_body(kind: str, text: bytes) -> tuple[Request, dict[str, Any]]:
     fields = [b"%b:%b" % (encode(name), bytes(raw)) for name, raw in parts.items() if name not in ("type", "id")]
     framed = b"{%b}" % b",".join([b'"type":%b' % encode(kind), b'"id":1', *fields])
     try:
-        return _decoders[kind](framed), value
+        request = _decoders[kind](framed)
+        _check_body(request)
+        return request, value
     except msgspec.DecodeError as error:
         raise RequestError("bad_request", _named(error)) from None
 
@@ -136,9 +140,15 @@ def decode_frames(payload: bytes) -> list[ServerFrame | UnknownFrame]:
 
 def _decode_frame(text: bytes) -> ServerFrame | UnknownFrame:
     try:
-        return _server_frame(text)
+        return cast(ServerFrame, _server_frame(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return UnknownFrame(_named(error)[:200])
+
+
+def _check_body(request: Request | Signal) -> None:
+    """Refuse a body that is no object: as it is kept as it came, its type was not looked at."""
+    if isinstance(request, Send | Edit) and bytes(request.body)[:1] != b"{":
+        raise msgspec.ValidationError("Expected `object` - at `$.body`")
 
 
 def _named(error: Exception) -> str:

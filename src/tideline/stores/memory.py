@@ -44,8 +44,10 @@ class Tables:
 class MemoryUnit:
     """One batch on its way into memory (implements ``Unit``)."""
 
-    def __init__(self, store: "MemoryStore") -> None:
+    def __init__(self, store: "MemoryStore", sends: Collection[SendKey]) -> None:
         self._store = store
+        found = ((key, store.read_placement(key)) for key in sends)
+        self.placements = {key: placement for key, placement in found if placement is not None}
         self._rooms: dict[str, Room | None] = {}
 
     def room(self, conversation: str) -> Room | None:
@@ -58,10 +60,6 @@ class MemoryUnit:
         """Let a new conversation be found."""
         self._rooms[room.conversation.id] = room
 
-    def placement(self, key: SendKey) -> Placement | None:
-        """Return where a message went earlier."""
-        return self._store.read_placement(key)
-
     async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:
         """Return the heads of the timelines that these runs continue."""
         return {user: self._store.tables.heads.get(user, 0) for user in runs}
@@ -73,6 +71,8 @@ class MemoryUnit:
         if fault is not None and not getattr(fault, "committed", False):
             raise fault
         self._store.apply(changes)
+        # What is committed can be read before whoever committed it knows.
+        await self._store.pause()
         if fault is not None:
             raise fault
 
@@ -98,7 +98,7 @@ class MemoryStore:
     async def begin(self, conversations: Collection[str], sends: Collection[SendKey]) -> AsyncIterator[MemoryUnit]:
         """Open a unit."""
         async with self._lock:
-            yield MemoryUnit(self)
+            yield MemoryUnit(self, sends)
 
     def apply(self, changes: Changes) -> None:
         """Write changes, all at once."""

@@ -15,6 +15,8 @@ class Bounded(Generic[K, V]):
     def __init__(self, bound: int) -> None:
         self.bound = bound
         self.weight = 0
+        self.held = False
+        """While this is set nothing is forgotten, because someone is changing values in place."""
         self.items: dict[K, V] = {}
         self._weights: dict[K, int] = {}
 
@@ -24,6 +26,15 @@ class Bounded(Generic[K, V]):
         self.items[key] = value
         self._weights[key] = weight
         self.weight += weight
+        if self.weight > self.bound and not self.held:
+            self._shrink()
+
+    def release(self) -> None:
+        """Let go of what is held, and forget what is over the bound."""
+        self.held = False
+        self._shrink()
+
+    def _shrink(self) -> None:
         while self.weight > self.bound and len(self.items) > 1:
             self.drop(next(iter(self.items)))
 

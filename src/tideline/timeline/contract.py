@@ -62,16 +62,17 @@ class Membership(NamedTuple):
 class Unit(Protocol):
     """One batch on its way into the store. Rooms are the caller's to change until the unit ends."""
 
+    @property
+    def placements(self) -> Mapping[SendKey, Placement]:
+        """Where messages named to ``begin`` went earlier, those within their time to live."""
+        ...
+
     def room(self, conversation: str) -> Room | None:
         """Return a conversation named to ``begin``, with all of its members."""
         ...
 
     def add_room(self, room: Room) -> None:
         """Let a new conversation be found by :meth:`room` for the rest of this unit."""
-        ...
-
-    def placement(self, key: SendKey) -> Placement | None:
-        """Return where a message named to ``begin`` went earlier, if it is within its time to live."""
         ...
 
     async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:

@@ -47,7 +47,7 @@ class Versioned(NamedTuple):
 class PostgresUnit:
     """Rooms come from the store's cache, brought up to date, and are changed in place."""
 
-    __slots__ = ("_begun", "_connection", "_missing", "_placements", "_rooms", "_rosters", "_store", "_versions")
+    __slots__ = ("_begun", "_connection", "_missing", "_rooms", "_rosters", "_store", "_versions", "placements")
 
     def __init__(self, store: "PostgresStore", connection: Any) -> None:
         self._store = store
@@ -58,7 +58,7 @@ class PostgresUnit:
         self._rosters: dict[str, int] = {}
         self._missing: set[str] = set()
         """Rows that stand in for conversations that don't exist."""
-        self._placements: dict[SendKey, Placement] = {}
+        self.placements: dict[SendKey, Placement] = {}
 
     async def open(self, conversations: Collection[str], sends: Collection[SendKey]) -> None:
         """Begin the transaction; lock and read what it was said to be about."""
@@ -109,7 +109,7 @@ class PostgresUnit:
         rows = await self._run("placements", rooms, keys, self._store.oldest_send())
         for room, key, message_seq, seq, time, text in rows:
             body = bytes(_body(text).body) if text is not None else b""
-            self._placements[wanted[room, key]] = Placement(message_seq, time, body, seq)
+            self.placements[wanted[room, key]] = Placement(message_seq, time, body, seq)
 
     def room(self, conversation: str) -> Room | None:
         """Return a conversation with all of its members."""
@@ -119,10 +119,6 @@ class PostgresUnit:
         """Let a new conversation be found."""
         self._rooms[room.conversation.id] = room
         self._missing.discard(room.conversation.id)
-
-    def placement(self, key: SendKey) -> Placement | None:
-        """Return where a message went earlier."""
-        return self._placements.get(key)
 
     async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:
         """Take the numbers of these runs; return the heads before them."""
