@@ -28,9 +28,9 @@ class Acked(NamedTuple):
 
 
 async def until(true: Callable[[], bool], timeout: float = 10) -> None:
-    """Wait until a condition holds."""
+    """Wait until a condition holds that is changed elsewhere."""
     async with asyncio.timeout(timeout):
-        while not true():  # noqa: ASYNC110: what changes it is elsewhere
+        while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
