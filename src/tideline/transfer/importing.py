@@ -14,6 +14,7 @@ import msgspec
 from tideline.delivery.commands import Command, Commit
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.restored import (
+    After,
     Restored,
     RestoredConversation,
     RestoredLeavers,
@@ -88,7 +89,8 @@ class _Conversation:
         self.position = 0
         """The last message of the file that was looked at."""
         self.members = set(members)
-        self.ordinal = ordinal
+        self.after = After(head, len(self.members), ordinal)
+        """What it is at once everything that was submitted is in."""
         self.joining: list[RestoredMember] = []
         self.leaving: list[str] = []
         self.shared: _Said | None = None
@@ -113,7 +115,7 @@ class Importer:
         self._below = asyncio.Event()
         self._error: RequestError | None = None
         self._at: _Conversation | None = None
-        engine.listen(self._committed, lambda user, note: None)
+        engine.listen(self._committed)
 
     async def take(self, records: Iterable[AnyRecord], name: str) -> None:
         """Import one file.
@@ -251,7 +253,6 @@ class Importer:
         if len(at.members) >= self._limits.group_members:
             raise too_large(at.id, len(at.members) + 1, self._limits.group_members, "members")
         at.members.add(record.user)
-        at.ordinal += 1
         joining = RestoredMember(user=record.user, role=record.role, muted=record.muted, pinned=record.pinned)
         at.joining.append(joining)
 
@@ -267,13 +268,15 @@ class Importer:
 
     def _change_members(self, at: _Conversation) -> None:
         """Submit who joins and who leaves before the next message, several at once."""
+        head, members, ordinal = at.after
+        weight = 4 + len(at.members)
         if at.joining:
-            by = at.by or at.joining[0].user
-            self._submit(at, "restore_members", by, RestoredMembers(at.joining), 4 + len(at.members))
-            at.joining = []
-        if at.leaving:
-            self._submit(at, "restore_leavers", at.leaving[0], RestoredLeavers(at.leaving), 4 + len(at.members))
-            at.leaving = []
+            by, number = at.by or at.joining[0].user, len(at.joining)
+            self._submit(at, "restore_members", by, RestoredMembers(at.after, at.joining), weight)
+            at.after, at.joining = After(head, members + number, ordinal + number), []
+        elif at.leaving:
+            self._submit(at, "restore_leavers", at.leaving[0], RestoredLeavers(at.after, at.leaving), weight)
+            at.after, at.leaving = After(head, members - len(at.leaving), ordinal), []
 
     async def _message(self, at: _Conversation, text: bytes) -> None:
         try:
@@ -296,15 +299,14 @@ class Importer:
             await self._compare(at)
         self._change_members(at)
         restored = RestoredMessage(
-            message_seq=said.message_seq,
-            members=len(at.members),
-            ordinal=at.ordinal,
+            after=at.after,
             time=said.time,
             text=text,
             client_id=said.client_id,
             body=bytes(said.body),
         )
         self._submit(at, "restore_message", said.sender, restored, 4 + len(at.members))
+        at.after = at.after._replace(head=said.message_seq)
         if self._in_flight > self._budget:
             await self._room(self._budget // 2)
 
