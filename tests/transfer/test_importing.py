@@ -13,9 +13,10 @@ from tideline.protocol.limits import Limits
 from tideline.stores.memory import Fault, MemoryStore
 from tideline.timeline.changes import Changes
 from tideline.timeline.contract import StoreUnavailable
-from tideline.transfer.importing import Figures, Importer
+from tideline.transfer.importing import Importer
 from tideline.transfer.reading import records
 from tideline.transfer.sources import TransferError, open_sources
+from tideline.transfer.submitting import Figures
 
 BATCH = 100
 """Records of a batch: small, so that there are many."""
