@@ -17,9 +17,10 @@ from tideline.app import offline
 from tideline.config import MEBIBYTE, Settings
 from tideline.gateway.auth import MAIN
 from tideline.observe.logs import configure
-from tideline.transfer.importing import Figures, Importer
+from tideline.transfer.importing import Importer
 from tideline.transfer.reading import records
 from tideline.transfer.sources import open_sources
+from tideline.transfer.submitting import Figures
 
 from .configuration import AppName, Config, Data, load
 
