@@ -34,7 +34,7 @@ lint: $(DEV) ## Check style and formatting
 
 .PHONY: types
 types: $(DEV) ## Check types
-	.venv/bin/mypy $(wildcard src tests bench)
+	.venv/bin/mypy $(wildcard src lab tests bench)
 
 .PHONY: format
 format: $(DEV) ## Rewrite the source in the one format, with the safe lint fixes
@@ -55,7 +55,7 @@ lock: ## Write both lock files from pyproject.toml (ARGS=--upgrade for newer ver
 .PHONY: clean
 clean: ## Remove what the other targets made, except ./data
 	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find src tests bench -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find src lab tests bench -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(RUN): pyproject.toml requirements.lock scripts/bootstrap
 	@scripts/bootstrap

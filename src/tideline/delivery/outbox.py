@@ -19,14 +19,14 @@ from enum import Enum, IntEnum, auto
 from typing import Final, NamedTuple
 
 
-class State(Enum):
+class State(IntEnum):
     """What a connection is to its user's timeline."""
 
-    UNPOSITIONED = "unpositioned"
+    UNPOSITIONED = auto()
     """It holds nothing that a push could continue: it takes a snapshot."""
-    BEHIND = "behind"
+    BEHIND = auto()
     """It is to pull."""
-    LIVE = "live"
+    LIVE = auto()
     """It has, or is being sent, everything up to the head."""
 
 

@@ -26,7 +26,7 @@ from tideline.timeline import refs
 from tideline.timeline.changes import Placement, SendKey, send_key
 from tideline.timeline.contract import Store, StoreFailed, StoreUnavailable, Unit
 
-from . import groups, sending
+from . import groups, restoring, sending
 from .commands import Command, Commit
 from .plan import Outcome, Plan, StatePost, quoted
 
@@ -39,6 +39,10 @@ COMMANDS: dict[str, Callable[[Plan, Command], None]] = {
     "role": groups.role,
     "update": groups.update,
 }
+"""What devices ask for."""
+_HANDLERS = {**COMMANDS, **restoring.COMMANDS}
+
+_GATHERING_TURNS = 4
 
 Listener = Callable[[Commit], None]
 
@@ -90,16 +94,30 @@ class Sequencer:
     async def _run(self) -> None:
         try:
             while self._queue:
+                await self._gather()
                 await self._commit(self._take())
-                # Let what arrived meanwhile, and what was announced, have its turn.
-                await asyncio.sleep(0)
         finally:
             self._running = None
+
+    async def _gather(self) -> None:
+        """Let the event loop turn as long as each turn brings more commands, a few times at most.
+
+        So a batch holds what all connections had to say, and an idle server waits for one turn only, which takes
+        microseconds.
+        """
+        for _ in range(_GATHERING_TURNS):
+            waiting = len(self._queue)
+            await asyncio.sleep(0)
+            if len(self._queue) == waiting:
+                return
 
     def _take(self) -> list[Command]:
         """Take what makes one batch: at least one command, about ``batch_records`` records."""
         queue, sizes = self._queue, self._sizes
-        batch: list[Command] = []
+        if not sizes and 5 * len(queue) <= self._batch_records:
+            batch, self._queue = list(queue), deque()
+            return batch
+        batch = []
         records = 0
         while queue and records < self._batch_records:
             command = queue.popleft()
@@ -135,7 +153,7 @@ class Sequencer:
             await self._commit([command])
 
     async def _attempt(self, batch: list[Command]) -> Commit:
-        started = time.perf_counter()
+        started, seconds = time.perf_counter(), 0.0
         conversations = {command.conversation for command in batch}
         async with self._store.begin(conversations, _send_keys(batch)) as unit:
             plan = Plan(unit, int(self._clock() * 1000), self._limits)
@@ -144,7 +162,7 @@ class Sequencer:
                     self._put_off(batch, place)
                     break
                 try:
-                    COMMANDS[command.kind](plan, command)
+                    _HANDLERS[command.kind](plan, command)
                 except RequestError as error:
                     plan.answer(command, error)
             changes = plan.changes
@@ -154,11 +172,10 @@ class Sequencer:
             if changes.conversations or changes.members or changes.runs:
                 await unit.commit(changes)
                 self._measure_rooms(plan)
-                self._observer.committed(
-                    len(batch), len(changes.messages), changes.records, time.perf_counter() - started
-                )
+                seconds = time.perf_counter() - started
+                self._observer.committed(len(batch), len(changes.messages), changes.records, seconds)
         replies = [(command, _reply(command, outcome)) for command, outcome in plan.outcomes]
-        return Commit(changes.runs, replies)
+        return Commit(changes.runs, replies, commands=len(batch), messages=len(changes.messages), seconds=seconds)
 
     def _put_off(self, batch: list[Command], place: int) -> None:
         """Leave the rest to the next batch: what commands cost is known only when they are planned."""
@@ -168,7 +185,7 @@ class Sequencer:
     async def _number(self, unit: Unit, plan: Plan) -> None:
         """Give every entry its number: the receivers' heads, from now on nobody else's, and upwards."""
         runs = plan.changes.runs
-        heads = await unit.heads(runs.keys())
+        heads = await unit.heads(runs)
         for user, run in runs.items():
             run.first = heads[user] + 1
         for placement in plan.changes.placements.values():

@@ -1,7 +1,7 @@
 """Texts to requests and back (protocol, sections 2 and 4): every frame from outside comes in through here."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -100,7 +100,7 @@ def _plain_send(text: bytes) -> Send | None:
             return None
     if encode(send) != text:
         return None
-    send.body = msgspec.Raw(encode(body))  # type: ignore[assignment]
+    send.body = encode(body)  # type: ignore[assignment]
     return send
 
 
@@ -140,7 +140,7 @@ def decode_frames(payload: bytes) -> list[ServerFrame | UnknownFrame]:
 
 def _decode_frame(text: bytes) -> ServerFrame | UnknownFrame:
     try:
-        return _server_frame(text)
+        return cast(ServerFrame, _server_frame(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return UnknownFrame(_named(error)[:200])
 

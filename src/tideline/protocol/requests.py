@@ -63,7 +63,10 @@ class Snapshot(Request, kw_only=True):
 
 
 class Send(Request, kw_only=True):
-    """Send a message to a conversation, or ``to`` a user. ``body`` is the JSON object as it was received."""
+    """Send a message to a conversation, or ``to`` a user.
+
+    ``body`` is the JSON object as it was received: take its ``bytes()``.
+    """
 
     conversation: ConversationId | None = None
     to: Annotated[str, Meta(min_length=1, max_length=64)] | None = None

@@ -20,6 +20,8 @@ default        app/epoch, format                           text
 Numbers are 8 bytes, big-endian, so that they sort; ``/`` and the zero byte occur in no name.
 """
 
+import struct
+
 FAMILIES = (
     "entries",
     "heads",
@@ -32,6 +34,9 @@ FAMILIES = (
     "sends",
     "devices",
 )
+
+SENT = struct.Struct(">QQQ")
+"""The value behind an idempotency key: message_seq, seq, time."""
 
 LAST = b"\xff" * 8
 """Sorts behind every number."""

@@ -57,7 +57,10 @@ def database_options(options: EmbeddedOptions) -> tuple[Options, dict[str, Optio
         family = Options(raw_mode=True)
         family.set_write_buffer_size(options.write_buffer if name in _LARGE else options.write_buffer // 4)
         family.set_level_compaction_dynamic_level_bytes(True)
+        # What was just written is compressed when it is merged into the large levels, not before.
+        family.set_min_level_to_compress(2)
         family.set_compression_type(DBCompressionType.lz4() if name in _LARGE else DBCompressionType.none())
+        family.set_level_zero_file_num_compaction_trigger(8)
         if name in _MISSED:
             family.set_memtable_whole_key_filtering(True)
             family.set_memtable_prefix_bloom_ratio(0.1)
