@@ -42,4 +42,11 @@ addEventListener("storage", (event) => {
   if (event.key === "tideline.session") location.reload();
 });
 
+addEventListener("unhandledrejection", (event) => {
+  // The store was deleted under the page, by the browser or by another tab: begin anew.
+  if (event.reason?.name !== "InvalidStateError") return;
+  event.preventDefault();
+  location.reload();
+});
+
 start();
