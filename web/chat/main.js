@@ -14,7 +14,7 @@ async function start() {
   session.save(held);
   const client = new TidelineClient({
     url: location.origin,
-    token: held.demo ? () => session.demoToken(held.user) : held.token,
+    token: held.demo ? (why) => session.renewed(held, why) : held.token,
     store: new IndexedDBStore(`tideline ${held.user}`),
   });
   const app = new App(root, client, { signOut: () => signOut(client) });
