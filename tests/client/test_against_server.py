@@ -475,8 +475,14 @@ async def test_a_device_that_is_used_twice_is_replaced_and_does_not_fight_back(
                 await first.synced()
             with pytest.raises(ConnectionClosed):
                 await first.devices()
+            with pytest.raises(ConnectionClosed):
+                await take(first.events(), 1)
             sending = await first.send(alice, "kept")
             assert sending.state == "pending"
+        first.reconnect()
+        events = first.events()
+        await sending.sent()
+        assert texts(await take(events, 1)) == ["kept"]
 
 
 async def test_a_forgotten_device_stops(server: ServerProcess, fresh: Fresh) -> None:
@@ -510,7 +516,7 @@ async def test_a_token_is_renewed_without_a_break(server: ServerProcess, fresh: 
 
 async def test_a_token_that_expires_stops_a_device_that_has_no_other(server: ServerProcess, fresh: Fresh) -> None:
     alice = fresh("alice")
-    async with online(server, alice, token=server.token(alice, days=1 / 86_400)) as me:
+    async with online(server, alice, token=server.token(alice, days=2 / 86_400)) as me:
         with pytest.raises(ConnectionClosed) as caught:
             await take(me.events(), 1)
         assert caught.value.code == 4401

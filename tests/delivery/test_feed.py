@@ -60,6 +60,19 @@ def test_a_late_run_of_ones_own_goes_on_because_connections_wait_for_its_answers
     assert feed.position == 5
 
 
+def test_what_the_store_says_of_ones_own_entries_does_not_stand_in_for_their_answers() -> None:
+    """The store was read when one's own commit was visible there; its run comes first, but has to wait."""
+    feed = started()
+    feed.hear(4)
+    own = run(3, 3, "own")
+    assert feed.take(own, own=True) is None
+    taken = feed.take(run(1, 4), own=False)
+    assert numbers(taken) == [1, 2, 3]
+    assert taken is not None
+    assert taken.posts[2].origin == "own"
+    assert feed.gap == Gap(3, 4)
+
+
 def test_a_head_without_its_entries_is_a_gap() -> None:
     feed = started(5)
     feed.hear(4)
@@ -118,18 +131,26 @@ def test_whatever_is_lost_repeated_or_late_everything_goes_on_once_in_order(
     order = data.draw(st.permutations([*range(len(runs)), *repeated]), "order")
     feed = started()
     seen: list[int] = []
+    answered: list[int] = []
+
+    def gone_on(taken: Run | None) -> None:
+        seen.extend(numbers(taken))
+        if taken is not None:
+            answered.extend(seq for seq, post in enumerate(taken.posts, taken.first) if post.origin)
+
     done: set[int] = set()
     for index in order:
         if index in lost:
             continue
         mine = index in own and index not in done
         done.add(index)
-        fresh = Run(runs[index].first, list(runs[index].posts))
-        seen += numbers(feed.take(fresh, own=mine))
+        fresh = run(runs[index].first, runs[index].last, "own" if mine else "")
+        gone_on(feed.take(fresh, own=mine))
         assert seen == list(range(1, len(seen) + 1))
     feed.hear(head)
     while (gap := feed.gap) is not None:
         # The store is read from the position on, as much as one likes.
-        last = data.draw(st.integers(gap.after + 1, gap.last), "read up to")
-        seen += numbers(feed.take(run(gap.after + 1, last), own=False))
+        last = data.draw(st.integers(gap.after + 1, head), "read up to")
+        gone_on(feed.take(run(gap.after + 1, last), own=False))
     assert seen == list(range(1, head + 1))
+    assert sorted(answered) == sorted(seq for index in own for seq in range(runs[index].first, runs[index].last + 1))

@@ -27,6 +27,13 @@ class Acked(NamedTuple):
     seq: int
 
 
+async def until(true: Callable[[], bool], timeout: float = 10) -> None:
+    """Wait until a condition holds that is changed elsewhere."""
+    async with asyncio.timeout(timeout):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 class Refused(Exception):
     """The hello was refused."""
 

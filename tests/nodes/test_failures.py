@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.load import Load, assert_sound, reader
+from tests.harness.load import Load, assert_sound, reader, until
 from tests.harness.nats import NatsServer, nats_server
 from tests.harness.nodes import Cluster, cluster
 from tests.harness.postgres import PostgresServer, postgres_server
@@ -97,6 +97,21 @@ async def test_while_the_database_is_gone_for_30_s_sends_are_unavailable_and_dev
             await far.reach(heads[USERS[7]])
 
 
+async def test_a_database_that_falls_silent_is_unavailable_soon(tmp_path: Path, postgres: PostgresServer) -> None:
+    """No error comes from a cut cable: what is in flight ends by its timeout, and nothing waits behind it for ever."""
+    store = await postgres.database()
+    async with proxy(postgres.port) as cable:
+        through = store.replace(f":{postgres.port}/", f":{cable.port}/")
+        async with cluster(tmp_path, through, store_timeout=1) as nodes, under_load(nodes) as load:
+            cable.cut()
+            await until(lambda: load.errors["unavailable"] >= 12)
+            cable.mend()
+            await load.more(100)
+            await load.stop()
+            assert load.lost == 0, "devices stay connected"
+            await assert_sound(store, load.acked)
+
+
 async def test_without_the_bus_everything_is_pushed_all_the_same(tmp_path: Path, postgres: PostgresServer) -> None:
     """NATS goes and comes back; until then the nodes compare heads. No device has to pull, none misses anything."""
     store = await postgres.database()
@@ -111,6 +126,13 @@ async def test_without_the_bus_everything_is_pushed_all_the_same(tmp_path: Path,
             reached = far.cursor
             await load.more(200)
             await far.reach(reached + 50)
+            # A timeline that this node never writes to: only comparing heads tells of it.
+            async with (
+                reader(other.url, nodes.token("quiet")) as quiet,
+                device(one.url, nodes.token(USERS[0]), "other") as wire,
+            ):
+                await wire.say("quiet", "are you there?")
+                await quiet.reach(1, 6)
             await own.start()
             await load.more(200)
             await load.stop()

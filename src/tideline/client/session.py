@@ -86,6 +86,8 @@ class Session:
         except BaseException:
             await self.store.close()
             raise
+        self._error = None
+        self.feeds.begin()
         self.name = values.device or ""
         machine = Device(
             device=self.name,
@@ -129,6 +131,7 @@ class Session:
         self._error = None
         for sending in self.sendings.values():
             sending.resume()
+        self.feeds.begin()
         self.driver.tell(inputs.Start())
 
     # What an application waits for.

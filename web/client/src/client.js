@@ -431,7 +431,7 @@ export class TidelineClient extends EventTarget {
     if (method === "status") return runner.status;
     if (method === "submitted") return runner.submitted();
     if (method === "tell") return runner.tell(args[0]);
-    if (method === "commit") return runner.store(args);
+    if (method === "commit") return runner.store(args[0]);
     if (method === "read") {
       const [conversation, message_seq] = args;
       await runner.store([{ type: "reading", conversation, message_seq }]);
