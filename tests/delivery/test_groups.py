@@ -442,11 +442,9 @@ async def test_to_a_party_the_id_of_a_direct_conversation_alone_decides(engine: 
 async def test_members_come_longest_standing_first_in_pages(team: Desk) -> None:
     await team.say("alice", TEAM)
     await team.do("alice", "add", conversation=TEAM, members=["aaron", "zoe"])
-    found: list[dict[str, Any]] = []
-    next_ = None
+    found, next_ = [], None
     while True:
-        fields: dict[str, Any] = {"next": next_} if next_ else {}
-        page = await team.ask("zoe", "members", conversation=TEAM, limit=2, **fields)
+        page = await team.ask("zoe", "members", conversation=TEAM, limit=2, next=next_)
         assert len(page["members"]) <= 2
         found += page["members"]
         next_ = page["next"]
@@ -468,9 +466,7 @@ async def test_a_page_of_members_stays_within_page_bytes(tmp_path: Path) -> None
         found: list[str] = []
         next_ = None
         while True:
-            page = await engine.ask(
-                "alice", "members", conversation=TEAM, limit=1000, **({"next": next_} if next_ else {})
-            )
+            page = await engine.ask("alice", "members", conversation=TEAM, limit=1000, next=next_)
             assert len(str(page)) < 4096 + 300
             found += [member["user"] for member in page["members"]]
             next_ = page["next"]
