@@ -6,7 +6,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 520, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 52, 44
+LEFT, RIGHT, TOP, BOTTOM = 58, 24, 52, 44
 
 
 class Style(NamedTuple):
@@ -40,7 +40,7 @@ def draw(chart: Chart, styles: dict[str, Style], *, alone: bool = False) -> str:
         style = styles[name]
         path = " ".join(f"{x.at(a):.1f},{y.at(b):.1f}" for a, b in line)
         # Lines that lie on each other stay visible: each is narrower than the one below it.
-        width = 2 + 3 * (len(chart.series) - 1 - place)
+        width = 2 + 1.5 * (len(chart.series) - 1 - place)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{style.colour}" stroke-width="{width}"/>')
         for a, b in line:
             told = escape(f"{style.label}: {_short(b)} at {_short(a)}")

@@ -51,7 +51,9 @@ def plotted(plot: Plot, results: Results) -> Chart | None:
 
 def _value(table: Table, figure: str, model: str, x: float, digits: int = 1) -> str:
     value = table.figure(figure, model, x)
-    return "–" if value is None else f"{value:,.{digits}f}"
+    if not value:
+        return "–" if value is None else "0"
+    return f"{value:,.{digits}f}"
 
 
 def _slope(table: Table, figure: str, model: str) -> float:
@@ -66,8 +68,8 @@ def _devices(table: Table) -> list[str]:
     for model, name in (("traditional", "An inbox per device"), ("numbered", "A timeline")):
         puts, deletes, size = (_slope(table, figure, model) for figure in ("puts", "deletes", "put_bytes"))
         said.append(
-            f"{name}: each further device of both users costs {puts:.1f} records written, {deletes:.1f} deleted "
-            f"and {size:,.0f} bytes per message."
+            f"{name}: one more device for each of the two users costs {puts:.3g} records written, {deletes:.3g} "
+            f"deleted and {size:,.0f} bytes per message."
         )
     first = table.values[0]
     writes, sizes = (
@@ -99,6 +101,7 @@ def _saves(table: Table) -> list[str]:
     for x in table.values:
         numbered, hint = (_value(table, "requests", model, x, 3) for model in ("numbered", "hint"))
         said.append(f"With {x:.0%} of the pushes lost: {numbered} pulls per message and device; with hints {hint}.")
+    said.append("The more hints are lost, the longer a device waits, and the more each of its pulls brings.")
     return said
 
 

@@ -11,7 +11,7 @@ from .questions import AXES, QUESTIONS, plotted
 from .results import Results
 
 STYLES = {
-    "polling": Style("polling", "#8a8f98", "diamond"),
+    "polling": Style("polling", "#a6acb5", "diamond"),
     "traditional": Style("traditional", "#d55e00", "square"),
     "hint": Style("hint", "#2f7fd1", "triangle"),
     "numbered": Style("numbered", "#009e73", "circle"),

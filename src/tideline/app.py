@@ -16,7 +16,7 @@ from tideline import secret
 from tideline.bus.contract import Bus
 from tideline.bus.nats import NatsBus
 from tideline.bus.notify import NotifyBus
-from tideline.config import Settings
+from tideline.config import Settings, SettingsError
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.shared import SharedEngine
 from tideline.demo.scene import Scene
@@ -29,10 +29,9 @@ from tideline.gateway.inspect import Inspector
 from tideline.gateway.pages import Pages
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
-from tideline.protocol.errors import TidelineError
 from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions
 from tideline.stores.postgres import PostgresBackend, PostgresOptions
-from tideline.timeline.contract import Backend, StoreError, StoreFailed, StoreUnavailable
+from tideline.timeline.contract import Backend, Store, StoreError, StoreFailed, StoreUnavailable
 
 STORE = "store"
 """The part of the data folder that is RocksDB's."""
@@ -51,10 +50,6 @@ def keys(settings: Settings) -> dict[str, Key]:
         MAIN: Key(main, settings.algorithm),
         **{app: Key(value) for app, value in settings.apps.items()},
     }
-
-
-class SettingsError(TidelineError):
-    """Settings that exclude each other, or lack something."""
 
 
 def postgres_options(settings: Settings) -> PostgresOptions:
@@ -184,7 +179,8 @@ class Server:
 
     async def stop(self) -> None:
         """Stop accepting, commit what is in flight, say ``bye``, close the store."""
-        self.observer.stopping(len(self.gateway))
+        if self.address:
+            self.observer.stopping(len(self.gateway))
         if self._scene is not None:
             await self._scene.stop()
         if self._listener is not None:
@@ -207,7 +203,8 @@ class Server:
         if self._bus is not None:
             await self._bus.close()
         await self._backend.close()
-        self.observer.stopped()
+        if self.address:
+            self.observer.stopped()
 
     def _play(self) -> Scene:
         """Begin the scene of a demo."""
@@ -271,6 +268,29 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.stop()
+
+
+@asynccontextmanager
+async def offline(settings: Settings, app: str, batch_records: int) -> AsyncIterator[tuple[Store, LocalEngine]]:
+    """Open an app in the data folder without serving it.
+
+    Raises:
+        StoreLocked: if another process has the data open.
+        StoreFailed: after the block, if what it wrote may not be durable.
+    """
+    failures: list[StoreFailed] = []
+    backend = EmbeddedBackend(store_path(settings.data), embedded_options(settings))
+    try:
+        store = await backend.store(app)
+        engine = LocalEngine(store, settings.limits, Observer(), batch_records=batch_records, failed=failures.append)
+        try:
+            yield store, engine
+        finally:
+            await engine.drain()
+    finally:
+        await backend.close()
+        if failures:
+            raise failures[0]
 
 
 async def serve(settings: Settings, ready: asyncio.Future[str] | None = None) -> int:

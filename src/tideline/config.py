@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from tideline.observe.logs import LogFormat, LogLevel
 from tideline.protocol.errors import TidelineError
 from tideline.protocol.limits import Limits
+from tideline.protocol.names import is_name
 
 _LIMITS = Limits()
 _LOOPBACK_NAME = "localhost"
@@ -33,8 +34,57 @@ def is_loopback(host: str) -> bool:
         return host.lower() == _LOOPBACK_NAME
 
 
+_RANGES: dict[str, tuple[float, float]] = {
+    "port": (0, 65_535),
+    "store_connections": (1, 1000),
+    "store_timeout": (0.1, 3600),
+    "heartbeat": (0.05, 3600),
+    "hello_timeout": (0.05, 3600),
+    "drain_timeout": (0.05, 3600),
+    "high_water": (1, 2**31),
+    "max_in_flight": (1, 2**20),
+    "batch_records": (1, 2**20),
+    "retry_after": (0, 3600),
+    "drain": (0, 3600),
+    "block_cache": (MEBIBYTE, 2**40),
+    "write_buffer": (MEBIBYTE, 2**34),
+    "wal_limit": (MEBIBYTE, 2**40),
+    "cached_heads": (1, 2**40),
+    "cached_members": (1, 2**40),
+    "limit_frame": (1024, 2**28),
+    "limit_page_bytes": (1024, 2**28),
+    "limit_body": (1, 2**28),
+    "limit_page": (1, 2**20),
+    "limit_history": (1, 2**20),
+    "limit_snapshot": (1, 2**20),
+    "limit_group_members": (1, 2**20),
+    "limit_mentions": (0, 2**20),
+    "limit_title": (0, 2**20),
+    "limit_reactions": (0, 2**20),
+    "limit_devices": (1, 2**20),
+    "limit_client_id_ttl": (1, 2**31),
+    "limit_sends_per_second": (0, 2**31),
+}
+"""The lowest and the highest value of every number."""
+_HS256 = "HS256"
+_ALGORITHMS = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""How long a key has to be, in bytes."""
+
+
 def _help(text: str) -> Parameter:
     return Parameter(help=text)
+
+
+def _check_key(name: str, key: str, algorithm: str) -> None:
+    size, least = len(key.encode()), _ALGORITHMS[algorithm]
+    if size < least:
+        raise SettingsError(
+            f"{name} is {size} bytes long: {algorithm} takes at least {least} (openssl rand -base64 {least})"
+        )
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +165,23 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse settings that would be dangerous.
+        """Refuse settings that can't work, or would be dangerous.
 
         Raises:
-            SettingsError: if a demo would be open to others than this machine.
+            SettingsError: for the first one; the message names it.
         """
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"{_option(name)} is {value:g}: it must be {low:g} to {high:g}")
+        if self.algorithm not in _ALGORITHMS:
+            raise SettingsError(f"--algorithm is {self.algorithm!r}: it must be {', '.join(_ALGORITHMS)}")
+        if self.secret is not None:
+            _check_key("--secret", self.secret, self.algorithm)
+        for app, key in self.apps.items():
+            if not is_name(app):
+                raise SettingsError(f"--apps: {app!r} can't name an app")
+            _check_key(f"--apps.{app}", key, _HS256)
         if self.demo and not is_loopback(self.host):
             raise SettingsError(f"--demo lets everyone be anyone: only on loopback, not on {self.host}")
 

@@ -473,8 +473,16 @@ async def test_a_device_that_is_used_twice_is_replaced_and_does_not_fight_back(
             assert first.status == "stopped"
             with pytest.raises(ConnectionClosed):
                 await first.synced()
-            with pytest.raises(RequestError, match="stopped"):
+            with pytest.raises(ConnectionClosed):
                 await first.devices()
+            with pytest.raises(ConnectionClosed):
+                await take(first.events(), 1)
+            sending = await first.send(alice, "kept")
+            assert sending.state == "pending"
+        first.reconnect()
+        events = first.events()
+        await sending.sent()
+        assert texts(await take(events, 1)) == ["kept"]
 
 
 async def test_a_forgotten_device_stops(server: ServerProcess, fresh: Fresh) -> None:
@@ -508,7 +516,7 @@ async def test_a_token_is_renewed_without_a_break(server: ServerProcess, fresh: 
 
 async def test_a_token_that_expires_stops_a_device_that_has_no_other(server: ServerProcess, fresh: Fresh) -> None:
     alice = fresh("alice")
-    async with online(server, alice, token=server.token(alice, days=1 / 86_400)) as me:
+    async with online(server, alice, token=server.token(alice, days=2 / 86_400)) as me:
         with pytest.raises(ConnectionClosed) as caught:
             await take(me.events(), 1)
         assert caught.value.code == 4401
@@ -576,3 +584,14 @@ async def test_a_closed_client_ends_what_waits(server: ServerProcess, fresh: Fre
         assert await taking is None
         with pytest.raises(RuntimeError, match="not open"):
             await me.send("bob", "hi")
+
+
+async def test_a_loop_of_sends_leaves_the_network_its_turn(server: ServerProcess, fresh: Fresh) -> None:
+    alice = fresh("alice")
+    async with online(server, alice) as me:
+        most = 0
+        for number in range(2_000):
+            last = await me.send(alice, str(number))
+            most = max(most, len(me.outbox()))
+        await last.sent()
+        assert most < 2_000

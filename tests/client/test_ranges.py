@@ -1,6 +1,6 @@
 """Ranges hold exactly the numbers that were added, in as few pairs as there are holes."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tideline.client.ranges import add, around, runs
@@ -9,6 +9,7 @@ PAIRS = st.tuples(st.integers(1, 30), st.integers(0, 5)).map(lambda pair: (pair[
 
 
 @given(st.lists(PAIRS, max_size=12))
+@settings(deadline=None)
 def test_ranges_are_the_set_of_what_was_added(pairs: list[tuple[int, int]]) -> None:
     ranges: tuple[tuple[int, int], ...] = ()
     numbers: set[int] = set()

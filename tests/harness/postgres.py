@@ -41,8 +41,9 @@ def _user() -> dict[str, Any]:
 class PostgresServer:
     """One ``postgres`` process and its data."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: dict[str, object]) -> None:
         self.folder = folder
+        self.settings = settings
         self.port = free_port()
         self.process: asyncio.subprocess.Process | None = None
 
@@ -50,7 +51,7 @@ class PostgresServer:
         return f"postgresql://tests@127.0.0.1:{self.port}/{database}"
 
     async def make(self) -> None:
-        await self._run("initdb", "-D", self.folder / "data", "-A", "trust", "-U", "tests", "-E", "UTF8", "--locale=C")
+        await self.run("initdb", "-D", self.folder / "data", "-A", "trust", "-U", "tests", "-E", "UTF8", "--locale=C")
 
     async def start(self) -> None:
         settings = {
@@ -59,6 +60,7 @@ class PostgresServer:
             "unix_socket_directories": self.folder,
             "max_connections": 120,
             "shared_buffers": "64MB",
+            **self.settings,
         }
         options = [f"-c{name}={value}" for name, value in settings.items()]
         with (self.folder / "log").open("ab") as log:
@@ -89,6 +91,10 @@ class PostgresServer:
             async with asyncio.timeout(20):
                 await self.process.wait()
 
+    async def crash(self) -> None:
+        """End the server and every process of it at once, as a crash of the machine would."""
+        await self.stop(signal.SIGQUIT)
+
     async def execute(self, statement: str, database: str = "postgres") -> list[Any]:
         connection = await asyncpg.connect(self.url(database), timeout=10)
         try:
@@ -105,7 +111,8 @@ class PostgresServer:
             await migrate(self.url(name))
         return self.url(name)
 
-    async def _run(self, program: str, *arguments: object) -> None:
+    async def run(self, program: str, *arguments: object) -> str:
+        """Run one of PostgreSQL's programs; return what it said."""
         process = await asyncio.create_subprocess_exec(
             *(str(_programs() / program), *map(str, arguments)),
             stdout=asyncio.subprocess.PIPE,
@@ -115,19 +122,20 @@ class PostgresServer:
         )
         said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()
+        return said.decode()
 
 
 @asynccontextmanager
-async def postgres_server() -> AsyncIterator[PostgresServer]:
-    """Run a server of one's own."""
-    folder = Path(tempfile.mkdtemp(prefix="tideline-postgres-"))
+async def postgres_server(parent: Path | None = None, **settings: object) -> AsyncIterator[PostgresServer]:
+    """Run a server of one's own; ``settings`` as in ``postgresql.conf``."""
+    folder = Path(tempfile.mkdtemp(prefix="tideline-postgres-", dir=parent))
     if _user():
         shutil.chown(folder, _user()["user"])
-    server = PostgresServer(folder)
+    server = PostgresServer(folder, settings)
     try:
         await server.make()
         await server.start()
         yield server
     finally:
-        await server.stop(signal.SIGQUIT)
+        await server.crash()
         shutil.rmtree(folder)

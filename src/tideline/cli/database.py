@@ -1,13 +1,18 @@
 """``tideline migrate`` and ``tideline new-epoch``: what is done to a database besides serving from it."""
 
 import asyncio
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from tideline.stores.postgres import PostgresBackend, schema
 from tideline.timeline.contract import StoreError
 
+Store = Annotated[str, Parameter(help="URL of the PostgreSQL database.")]
 
-def migrate(store: str) -> int:
-    """Bring the schema of a database to this version."""
+
+def migrate(*, store: Store) -> int:
+    """Make or bring up to date the schema of a PostgreSQL database."""
     done = asyncio.run(schema.migrate(_url(store)))
     for step in done:
         print(f"{step.version:04} {step.name}")
@@ -15,8 +20,12 @@ def migrate(store: str) -> int:
     return 0
 
 
-def new_epoch(store: str, apps: tuple[str, ...]) -> int:
-    """Give apps new epochs; all of them when none is named."""
+def new_epoch(
+    *,
+    store: Store,
+    apps: Annotated[tuple[str, ...], Parameter(name="--app", help="App to do it for; default: all.")] = (),
+) -> int:
+    """Give restored data a new epoch, so that every device takes a snapshot. Stop all nodes before."""
 
     async def run() -> None:
         backend = PostgresBackend(_url(store))

@@ -51,7 +51,7 @@ class Client:
 
     Requests raise :class:`~tideline.protocol.errors.RequestError` with the codes of the protocol's section 8;
     ``unavailable`` also when there was no answer in time: the request may or may not have been carried out, and may
-    be repeated.
+    be repeated. When the device has stopped they raise what stopped it, as iterations over events do.
     """
 
     def __init__(

@@ -164,6 +164,8 @@ class Driver:
             _log.exception("the local store has failed")
             self._busy = False
             self._let_go()
+            self.device.handle(self.now(), inputs.Stop())
+            self._arm()
             self._audience.broken(error)
 
     async def _store_all(self, todo: list[outputs.AnyOutput]) -> None:

@@ -86,6 +86,8 @@ class Session:
         except BaseException:
             await self.store.close()
             raise
+        self._error = None
+        self.feeds.begin()
         self.name = values.device or ""
         machine = Device(
             device=self.name,
@@ -127,6 +129,7 @@ class Session:
     def restart(self) -> None:
         """Connect now."""
         self._error = None
+        self.feeds.begin()
         self.driver.tell(inputs.Start())
 
     # What an application waits for.
@@ -139,7 +142,7 @@ class Session:
             RequestError: if the device has stopped for an error.
         """
         driver = self.driver
-        while not true(driver):
+        while self._error is not None or not true(driver):
             if self._error is not None:
                 raise self._error
             waiter = asyncio.get_running_loop().create_future()
@@ -150,7 +153,8 @@ class Session:
 
     async def me(self) -> str:
         """Return the user, once the server has said who that is."""
-        await self.until(lambda driver: driver.device.user is not None)
+        if self.driver.device.user is None:
+            await self.until(lambda driver: driver.device.user is not None)
         return self.driver.device.user or ""
 
     async def call(self, frame: inputs.AnyCall, answer: type[R]) -> R:
@@ -158,8 +162,11 @@ class Session:
 
         Raises:
             RequestError: what the server answered instead, or ``unavailable``: no answer in time.
+            ConnectionClosed: if the device has stopped.
         """
         driver = self.driver
+        if self._error is not None:
+            raise self._error
         self._called += 1
         key = str(self._called)
         future: asyncio.Future[responses.ServerFrame]
@@ -189,6 +196,7 @@ class Session:
         """
         driver = self.driver
         stored = await self.store.run(lambda tx: _enqueue(tx, pending), durable=True)
+        await asyncio.sleep(0)  # A store that never waits would let a loop of sends keep the network out.
         sending = self.sendings.get(stored.client_id)
         if sending is None:
             sending = self.sendings[stored.client_id] = Sending(self, stored)
@@ -263,6 +271,7 @@ class Session:
     def broken(self, error: BaseException | None) -> None:
         """End all iterations and all waiting."""
         self._error = error
+        self.changed()
         self.feeds.end(error)
         for future in self._calls.values():
             if not future.done():

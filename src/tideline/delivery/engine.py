@@ -41,7 +41,7 @@ class Engine(Protocol):
         """Take a command; the outcome comes with a commit."""
         ...
 
-    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None]) -> None:
+    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None] | None = None) -> None:
         """Announce every commit, in order, once it is durable; pass on what other nodes say of a user."""
         ...
 
@@ -121,6 +121,7 @@ class LocalEngine:
         self.epoch = store.epoch
         self.limits = limits
         self._store = store
+        self._observer = observer
         self._listeners: list[Callable[[Commit], None]] = []
         self._hearers: list[Callable[[str, AnyNote], None]] = []
         self._sequencer = Sequencer(
@@ -136,14 +137,19 @@ class LocalEngine:
         self.devices = DeviceBook(store, limits.devices)
         self.submit = self._sequencer.submit
 
-    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None]) -> None:
+    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None] | None = None) -> None:
         """Announce every commit to a listener, and pass on what other nodes say."""
         self._listeners.append(listener)
-        self._hearers.append(hear)
+        if hear is not None:
+            self._hearers.append(hear)
 
     def _announce(self, commit: Commit) -> None:
         for listener in self._listeners:
-            listener(commit)
+            try:
+                listener(commit)
+            except Exception as error:
+                # It is committed all the same: the others hear of it, and the sequencer goes on.
+                self._observer.defect("listener", error)
 
     def heard(self, user: str, note: AnyNote) -> None:
         """Pass on what another node says of a user."""

@@ -63,13 +63,21 @@ class Feed:
             return run if own else None
         if run.last <= self.position:
             return run if own else None
-        if run.first <= self.position and not own:
-            run = Run(self.position + 1, run.posts[self.position + 1 - run.first :])
+        if not own:
+            run = self._cut(run, self.position)
         if run.first > self.position + 1:
-            self._hold(run)
+            self._hold(run, own=own)
             return self.give_up() if self._size > self._bound else None
         self.position = run.last
         return self._joined(run)
+
+    def _cut(self, run: Run, position: int) -> Run:
+        """Leave out what was heard of before, and what begins with a run that is held: that may carry answers."""
+        first = max(run.first, position + 1)
+        last = min((start - 1 for start in self._held if start > first), default=run.last)
+        if first == run.first and last >= run.last:
+            return run
+        return Run(first, run.posts[first - run.first : last + 1 - run.first])
 
     def give_up(self) -> Run | None:
         """Stop waiting for what is missing: go on behind it."""
@@ -88,9 +96,9 @@ class Feed:
         last = min(self._held) - 1 if self._held else self.head
         return Gap(self.position, last) if last > self.position else None
 
-    def _hold(self, run: Run) -> None:
+    def _hold(self, run: Run, *, own: bool) -> None:
         held = self._held.get(run.first)
-        if held is None or held.last < run.last:
+        if held is None or own:
             self._held[run.first] = run
             self._size += len(run.posts) - (len(held.posts) if held is not None else 0)
 

@@ -157,7 +157,10 @@ class Sequencer:
         conversations = {command.conversation for command in batch}
         async with self._store.begin(conversations, _send_keys(batch)) as unit:
             plan = Plan(unit, int(self._clock() * 1000), self._limits)
-            for command in batch:
+            for place, command in enumerate(batch):
+                if plan.weight >= self._batch_records:
+                    self._put_off(batch, place)
+                    break
                 try:
                     _HANDLERS[command.kind](plan, command)
                 except RequestError as error:
@@ -173,6 +176,11 @@ class Sequencer:
                 self._observer.committed(len(batch), len(changes.messages), changes.records, seconds)
         replies = [(command, _reply(command, outcome)) for command, outcome in plan.outcomes]
         return Commit(changes.runs, replies, commands=len(batch), messages=len(changes.messages), seconds=seconds)
+
+    def _put_off(self, batch: list[Command], place: int) -> None:
+        """Leave the rest to the next batch: what commands cost is known only when they are planned."""
+        self._queue.extendleft(reversed(batch[place:]))
+        del batch[place:]
 
     async def _number(self, unit: Unit, plan: Plan) -> None:
         """Give every entry its number: the receivers' heads, from now on nobody else's, and upwards."""

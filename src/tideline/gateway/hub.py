@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from tideline.delivery.commands import Commit
+from tideline.delivery.commands import Command, Commit
 from tideline.delivery.engine import Engine
 from tideline.delivery.outbox import Outbox
 from tideline.delivery.peers import AnyNote, Attached, Forgotten, Signalled
@@ -54,6 +54,10 @@ class Device(Protocol):
         """End, because the device was forgotten."""
         ...
 
+    def failed(self) -> None:
+        """End, because of a defect: what it is owed is in the timeline."""
+        ...
+
     def signal(self, frame: bytes) -> None:
         """Forward a signal, unless there is too much to send already."""
         ...
@@ -69,7 +73,6 @@ class Hub:
         self._since: dict[tuple[str, str], int] = {}
         """When a device connected, in ms."""
         self._waiting: dict[str, list[Waiter]] = {}
-        self._dirty: list[Device] = []
         self.hints = 0
         """Notifies said since the last commit."""
         self.watcher: Watcher | None = None
@@ -161,26 +164,25 @@ class Hub:
                 self.detach(user, note.device, device)
                 device.replaced(note.instance)
 
-    def gathered(self, device: Device) -> None:
-        """Flush a connection once the commit that is being announced has reached everyone."""
-        self._dirty.append(device)
-
     def _announce(self, commit: Commit) -> None:
         pushed = 0
+        failed: list[tuple[Device, Exception]] = []
         for user, run in commit.runs.items():
             devices = self._devices.get(user)
             if devices is not None:
                 for device in devices.values():
-                    pushed += device.deliver(run)
+                    try:
+                        pushed += device.deliver(run)
+                    except Exception as error:
+                        failed.append((device, error))
+        for device, defect in failed:
+            self._observer.defect("deliver", defect)
+            device.failed()
         for command, outcome in commit.replies:
-            if isinstance(outcome, RequestError):
-                self._observer.refused(outcome.code)
-                command.origin.refused(command, outcome)
-            else:
-                command.origin.answered(command, outcome)
-        dirty, self._dirty = self._dirty, []
-        for device in dirty:
-            device.flush()
+            try:
+                self._reply(command, outcome)
+            except Exception as error:
+                self._observer.defect("reply", error)
         if self._waiting:
             for user in commit.runs:
                 for waiter in self._waiting.get(user, ()):
@@ -189,3 +191,10 @@ class Hub:
         if self.watcher is not None:
             self.watcher.committed(commit, pushed, self.hints)
         self.hints = 0
+
+    def _reply(self, command: Command, outcome: bytes | RequestError) -> None:
+        if isinstance(outcome, RequestError):
+            self._observer.refused(outcome.code)
+            command.origin.refused(command, outcome)
+        else:
+            command.origin.answered(command, outcome)

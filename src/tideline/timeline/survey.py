@@ -6,7 +6,7 @@ first, so that several can be walked side by side with memory for one chunk each
 listed as None: finding it is what a survey is for.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol
 
 from .contract import Span, Store
@@ -57,9 +57,15 @@ class SendRow(NamedTuple):
 class Survey(Protocol):
     """One app's data as a whole, as it was when the survey was opened."""
 
-    app: str
-    store: Store
-    """The same data, for look-ups."""
+    @property
+    def app(self) -> str:
+        """The app whose data it is."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The same data, for look-ups."""
+        ...
 
     def conversations(self) -> AsyncIterator[list[tuple[str, Conversation | None]]]:
         """List all conversations, by id."""
@@ -97,6 +103,10 @@ class Survey(Protocol):
         """List all idempotency records, in any order."""
         ...
 
-    def size(self) -> int:
-        """Say about how many records there are."""
+    async def indexed(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
+        """Tell of users and conversations whether the index has them."""
+        ...
+
+    async def entries_at(self, places: Sequence[tuple[str, int]]) -> list[bytes | None]:
+        """Return references by user and ``seq``; None where there is none."""
         ...

@@ -101,8 +101,8 @@ class Importer:
     Used for one import by the only process that has the store open.
     """
 
-    def __init__(self, store: Store, engine: LocalEngine, batch_records: int) -> None:
-        self.figures = Figures()
+    def __init__(self, store: Store, engine: LocalEngine, figures: Figures, batch_records: int) -> None:
+        self.figures = figures
         self._store = store
         self._engine = engine
         self._limits = engine.limits
@@ -113,7 +113,7 @@ class Importer:
         self._below = asyncio.Event()
         self._error: RequestError | None = None
         self._at: _Conversation | None = None
-        engine.listen(self._committed)
+        engine.listen(self._committed, lambda user, note: None)
 
     async def take(self, records: Iterable[AnyRecord], name: str) -> None:
         """Import one file.

@@ -35,14 +35,15 @@ class _Clock:
 
     def __init__(self, day: datetime) -> None:
         self._midnight = int(day.timestamp()) * 1000
-        self._last = 0
+        self._last = self._ahead = 0
 
     def time(self, hours: int, minutes: int) -> int:
         """Return the moment of a line."""
-        now = hours * 60 + minutes
+        now = self._ahead + hours * 60 + minutes
         # A few minutes back are lines out of order; more than some hours are a clock that began anew.
         while now < self._last - _HALF_A_DAY // 2:
             now += _HALF_A_DAY
+            self._ahead += _HALF_A_DAY
         self._last = max(self._last, now)
         return self._midnight + self._last * 60_000
 

@@ -80,6 +80,17 @@ INSERT INTO sends (room, key, time, message_seq, seq)
 SELECT n.room, n.key, n.time, n.message_seq, n.seq
 FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[]) AS n (room, key, time, message_seq, seq)
 
+-- name: users
+-- The next users of an app, in order.
+SELECT owner, first, head FROM heads WHERE owner > $1 AND owner < $2 ORDER BY owner LIMIT $3
+
+-- name: all_rooms
+-- The next conversations of an app, in order.
+SELECT room, data FROM rooms WHERE room > $1 AND room < $2 AND data <> '' ORDER BY room LIMIT $3
+
+-- name: former_members
+SELECT member, joined, last FROM former_members WHERE room = $1
+
 -- name: span
 SELECT first, head FROM heads WHERE owner = $1
 

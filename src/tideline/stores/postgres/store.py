@@ -25,6 +25,9 @@ _conversation = msgspec.msgpack.Decoder(Conversation).decode
 _member = msgspec.msgpack.Decoder(Member).decode
 _refs = msgspec.msgpack.Decoder(list[bytes]).decode
 
+_WALK = 500
+"""Records read at a time when all are."""
+
 
 class PostgresStore:
     """The store of one app."""
@@ -168,6 +171,29 @@ class PostgresStore:
                         if not durable:
                             await connection.execute("SET LOCAL synchronous_commit = off")
                         await connection.execute(STATEMENTS[name], *map(list, zip(*rows, strict=True)))
+
+    # everything there is, for checks and copies
+
+    async def users(self) -> AsyncIterator[tuple[str, Span]]:
+        """Iterate over all users that have a timeline, in order, with what it holds."""
+        async for owner, first, head in self._walk("users"):
+            yield owner, Span(first, head)
+
+    async def all_conversations(self) -> AsyncIterator[Conversation]:
+        """Iterate over all conversations, in order of their ids."""
+        async for _, data in self._walk("all_rooms"):
+            yield _conversation(data)
+
+    async def former_members(self, conversation: str) -> list[tuple[str, int, int]]:
+        """Return (user, joined, last): the memberships that have ended, and the last message of each."""
+        return [tuple(row) for row in await self._fetch("former_members", self.prefix + conversation)]
+
+    async def _walk(self, name: str) -> AsyncIterator[list[Any]]:
+        after, end = self.prefix, f"{self.app}0"  # the character after the slash
+        while rows := await self._fetch(name, after, end, _WALK):
+            for row in rows:
+                yield [row[0][len(self.prefix) :], *row[1:]]
+            after = rows[-1][0]
 
     async def _fetch(self, name: str, *parameters: Any) -> list[Any]:
         async with self._backend.connection() as connection:
