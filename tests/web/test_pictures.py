@@ -32,6 +32,10 @@ async def test_a_demo_shows_its_scene_at_once(start_server: Start, browser: Brow
         await inspector.emulate_media(color_scheme="dark")
         await inspector.screenshot(path=screenshots / "inspector-dark.png")
         await inspector.set_viewport_size({"width": 420, "height": 900})
+        await inspector.reload()
+        await expect(lanes).to_have_count(3, timeout=20_000)
+        await expect(inspector.locator(".cell").first).to_be_visible()
+        await expect(inspector.locator(".cell.fresh")).to_have_count(0)
         await inspector.screenshot(path=screenshots / "inspector-narrow.png")
         await inspector.close()
 
