@@ -57,6 +57,7 @@ def postgres_options(settings: Settings) -> PostgresOptions:
     return PostgresOptions(
         connections=settings.store_connections,
         timeout=settings.store_timeout,
+        distributed=settings.store_distributed,
         cached_members=settings.cached_members,
         client_id_ttl=settings.limit_client_id_ttl,
     )

@@ -109,6 +109,9 @@ class Settings:
         ),
     ] = None
     store_connections: Annotated[int, _help("Connections to the database, at most.")] = 8
+    store_distributed: Annotated[
+        bool, _help("The database is distributed by Citus: write to one table per statement.")
+    ] = False
     store_timeout: Annotated[float, _help("Seconds after which the database counts as unavailable.")] = 5.0
     secret: Annotated[
         str | None,

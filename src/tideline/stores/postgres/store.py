@@ -36,6 +36,7 @@ class PostgresStore:
         self.app = app
         self.epoch = epoch
         self.prefix = f"{app}/"
+        self.distributed = backend.options.distributed
         self.rooms: Bounded[str, Versioned] = Bounded(backend.options.cached_members)
         """Members are many and rarely change: they are kept, and brought up to date under the room's lock."""
         self._backend = backend
