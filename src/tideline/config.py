@@ -79,7 +79,7 @@ def _check_key(name: str, key: str, algorithm: str) -> None:
     size, least = len(key.encode()), _ALGORITHMS[algorithm]
     if size < least:
         raise SettingsError(
-            f"{name} is {size} bytes long: {algorithm} takes at least {least}; 'openssl rand -base64 {least}' makes some"
+            f"{name} is {size} bytes long: {algorithm} takes at least {least} (openssl rand -base64 {least})"
         )
 
 

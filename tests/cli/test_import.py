@@ -154,8 +154,7 @@ def test_what_is_no_chat_log_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_group_over_the_limit_is_refused_until_the_limit_is_raised(log: Path, tmp_path: Path) -> None:
-    small = {"TIDELINE_LIMIT_GROUP_MEMBERS": "20"}
-    done = tideline("import", log, "--data", tmp_path / "data", **small)
+    done = tideline("import", log, "--data", tmp_path / "data", TIDELINE_LIMIT_GROUP_MEMBERS="20")
     assert done.status == 1
     assert done.error == f"tideline: too_large: {GROUP} is 21 members, the limit is 20"
     assert tideline("import", log, "--data", tmp_path / "data").status == 0

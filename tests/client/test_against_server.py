@@ -510,7 +510,7 @@ async def test_a_token_is_renewed_without_a_break(server: ServerProcess, fresh: 
 
 async def test_a_token_that_expires_stops_a_device_that_has_no_other(server: ServerProcess, fresh: Fresh) -> None:
     alice = fresh("alice")
-    async with online(server, alice, token=server.token(alice, days=1 / 86_400)) as me:
+    async with online(server, alice, token=server.token(alice, days=2 / 86_400)) as me:
         with pytest.raises(ConnectionClosed) as caught:
             await take(me.events(), 1)
         assert caught.value.code == 4401

@@ -1,6 +1,7 @@
 """Frames go over a WebSocket whole, in order, and within the limits, whatever the server does."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -156,6 +157,37 @@ async def test_what_is_no_json_ends_the_connection(text: bytes) -> None:
         peer.send(text)
         last = await ear.next()
         assert isinstance(last, UnknownFrame) or last[0] == 1002  # type: ignore[index]
+
+
+async def test_one_that_is_given_up_at_any_moment_leaves_no_socket_behind() -> None:
+    """What is left open is an error in these tests, when it is collected."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def mute(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    peer, ear = Peer(), Ear()
+    server = await picows.ws_create_server(lambda _: peer, "127.0.0.1", 0)
+    silent = await asyncio.start_server(mute, "127.0.0.1", 0)
+    for listening in (server, silent):
+        port = listening.sockets[0].getsockname()[1]
+        for turns in range(15):
+            connection = Connection(ear.frames, ear.closed)  # type: ignore[arg-type]
+            opening = asyncio.ensure_future(connection.open(f"ws://127.0.0.1:{port}/v1/ws"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            connection.close()
+            del connection, opening
+            await asyncio.sleep(0.01)
+            gc.collect()
+    assert ear.heard.empty()
+    for writer in held:
+        writer.close()
+    server.close()
+    silent.close()
+    await asyncio.sleep(0.01)
 
 
 async def test_who_can_t_be_reached_raises() -> None:

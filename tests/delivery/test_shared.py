@@ -58,7 +58,7 @@ class NodeStore(MemoryStore):
     async def begin(self, conversations: Collection[str], sends: Collection[SendKey]) -> AsyncIterator[MemoryUnit]:
         async with self.one:
             await self.world.rows.acquire()
-            unit = NodeUnit(self)
+            unit = NodeUnit(self, sends)
             try:
                 yield unit
             finally:
@@ -77,8 +77,8 @@ class NodeStore(MemoryStore):
 
 
 class NodeUnit(MemoryUnit):
-    def __init__(self, store: NodeStore) -> None:
-        super().__init__(store)
+    def __init__(self, store: NodeStore, sends: Collection[SendKey]) -> None:
+        super().__init__(store, sends)
         self.node = store
         self.locked = True
 

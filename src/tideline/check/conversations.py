@@ -42,16 +42,17 @@ class Conversations:
             elif record is not None and (record.id != name or kind_of(name) != record.kind):
                 self._report.found(Promise.READABLE, f"the record of {name} is of {record.kind} {record.id}")
             self._report.count(Promise.READABLE, len(records))
-            await self._check_members(name, record)
-            await self._check_messages(name, record)
+            orphaned = not records
+            await self._check_members(name, record, orphaned)
+            await self._check_messages(name, record, orphaned)
 
-    async def _check_members(self, name: str, record: Conversation | None) -> None:
+    async def _check_members(self, name: str, record: Conversation | None, orphaned: bool) -> None:
         report = self._report
         rows = [row async for row in self._members.take(name)]
         report.count(Promise.MEMBERS, len(rows))
         report.count(Promise.READABLE, len(rows))
         if record is None:
-            if rows:
+            if rows and orphaned:
                 report.found(Promise.MEMBERS, f"{name} has {len(rows)} members and no record", len(rows))
             return
         if record.count != len(rows):
@@ -72,7 +73,7 @@ class Conversations:
             if not is_indexed:
                 report.found(Promise.MEMBERS, f"{row.user} is a member of {name}, which the index does not say")
 
-    async def _check_messages(self, name: str, record: Conversation | None) -> None:
+    async def _check_messages(self, name: str, record: Conversation | None, orphaned: bool) -> None:
         report = self._report
         last = count = 0
         async for _, seq, text in self._messages.take(name):
@@ -95,7 +96,7 @@ class Conversations:
         report.count(Promise.MESSAGES, count)
         report.count(Promise.READABLE, count)
         if record is None:
-            if count:
+            if count and orphaned:
                 report.found(Promise.MESSAGES, f"{name} has {count} messages and no record", count)
         elif record.head > last:
             report.found(

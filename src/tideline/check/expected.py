@@ -6,7 +6,7 @@ from tideline.timeline.contract import Span
 class Expected:
     """Which of a conversation's messages a timeline must refer to next, and up to which without another look."""
 
-    __slots__ = ("last", "loose", "next", "spans")
+    __slots__ = ("anything", "last", "loose", "next", "spans")
 
     def __init__(self, loose: bool) -> None:
         self.spans: list[Span] = []
@@ -15,6 +15,8 @@ class Expected:
         self.last = 0
         self.loose = loose
         """Whether the timeline is trimmed, and nothing of this conversation was seen yet: it may begin anywhere."""
+        self.anything = False
+        """Whether nobody knows what to expect."""
 
     def add(self, first: int, last: int) -> None:
         """Expect a span of messages, after those that are expected already."""

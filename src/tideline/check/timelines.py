@@ -9,7 +9,7 @@ verified with the conversations.
 import msgspec
 
 from tideline.timeline import refs
-from tideline.timeline.contract import Span
+from tideline.timeline.contract import Membership, Span
 from tideline.timeline.survey import Survey
 
 from .expected import Expected
@@ -25,6 +25,10 @@ class _Event(msgspec.Struct):
 
 _event = msgspec.json.Decoder(_Event).decode
 _STATE = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Unreadable:
+    """Stands for a membership whose record can't be decoded."""
 
 
 class Timelines:
@@ -63,7 +67,7 @@ class Timelines:
                 span.head - last,
             )
         for conversation, each in expected.items():
-            if not each.loose:
+            if not each.loose and not each.anything:
                 self._missing(user, conversation, each, _BEYOND)
 
     async def _expected(self, user: str, trimmed: bool) -> dict[bytes, Expected]:
@@ -74,13 +78,25 @@ class Timelines:
             expected.setdefault(row.conversation.encode(), Expected(trimmed)).add(row.joined, row.last)
         names = [name async for _, name in self._memberships.take(user)]
         report.count(Promise.MEMBERS, len(names))
-        for name, found in zip(names, await self._survey.store.memberships(user, names), strict=True):
+        for name, found in zip(names, await self._look_up(user, names), strict=True):
             if found is None:
                 report.found(Promise.MEMBERS, f"the index says that {user} is in {name}, which says otherwise")
+                continue
+            each = expected.setdefault(name.encode(), Expected(trimmed))
+            if isinstance(found, Unreadable):
+                each.anything = True
             else:
-                each = expected.setdefault(name.encode(), Expected(trimmed))
                 each.add(found.member.joined, found.conversation.head)
         return expected
+
+    async def _look_up(self, user: str, names: list[str]) -> list[Membership | Unreadable | None]:
+        """Look up memberships; those whose records can't be decoded were told of with the conversations."""
+        try:
+            return [*await self._survey.store.memberships(user, names)]
+        except msgspec.DecodeError:
+            if len(names) == 1:
+                return [Unreadable()]
+            return [found for name in names for found in await self._look_up(user, [name])]
 
     async def _check_entries(self, user: str, span: Span, expected: dict[bytes, Expected]) -> int:
         """Verify the entries of one timeline; return the number of the last."""
@@ -136,6 +152,8 @@ class Timelines:
                 Promise.REFERENCES,
                 f"entry {seq} of {user} is about message {number} of {conversation}, of which {user} is no member",
             )
+            return
+        if each.anything:
             return
         if each.loose:
             each.missing_up_to(number)

@@ -49,11 +49,14 @@ def export(
             asyncio.run(_write(records, sys.stdout.buffer))
             return 0
         part = output.with_name(output.name + ".part")
-        with part.open("wb") as file:
-            asyncio.run(_write(records, file))
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(output)
+        try:
+            with part.open("wb") as file:
+                asyncio.run(_write(records, file))
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(output)
+        finally:
+            part.unlink(missing_ok=True)
     return 0
 
 

@@ -1,6 +1,9 @@
 """A WebSocket to the server: frames in, frames out, nothing decided (protocol, section 2)."""
 
+import asyncio
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from ssl import SSLContext
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -41,6 +44,7 @@ class Connection(picows.WSListener):
         self._on_frames = on_frames
         self._on_closed: OnClosed | None = on_closed
         self._transport: picows.WSTransport | None = None
+        self._socket: socket.socket | None = None
         self._parts: list[bytes] = []
         self._size = 0
         self._code, self._reason = 1006, ""
@@ -60,10 +64,35 @@ class Connection(picows.WSListener):
                 max_frame_size=LONGEST,
                 extra_headers={"Sec-WebSocket-Protocol": SUBPROTOCOL},
                 logger_name="tideline",
+                socket_factory=self._dial,
             )
         except BaseException:
             self.close()
+            if self._socket is not None:
+                # Given up during the handshake: the transport that owns it is out of reach, and sees its end so.
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
             raise
+
+    async def _dial(self, url: picows.WSParsedURL) -> socket.socket:
+        """Connect to the first address of the server that answers."""
+        loop = asyncio.get_running_loop()
+        last: OSError | None = None
+        for family, kind, number, _, address in await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM):
+            dialled = socket.socket(family, kind, number)
+            dialled.setblocking(False)
+            try:
+                await loop.sock_connect(dialled, address)
+            except OSError as error:
+                dialled.close()
+                last = error
+            except BaseException:
+                dialled.close()
+                raise
+            else:
+                self._socket = dialled
+                return dialled
+        raise last or OSError(f"{url.host} has no address")
 
     @property
     def is_open(self) -> bool:
@@ -106,8 +135,11 @@ class Connection(picows.WSListener):
             self._transport.disconnect()
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
-        """Keep the transport."""
-        self._transport = transport
+        """Keep the transport, if it is still wanted."""
+        if self._on_closed is None:
+            transport.disconnect(graceful=False)
+        else:
+            self._transport = transport
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Put messages together and hand on their frames."""

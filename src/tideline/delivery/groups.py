@@ -9,7 +9,7 @@ from tideline.protocol.requests import Add, Create, Remove, Role, Update
 from tideline.timeline.records import Conversation, Member, Room
 
 from .commands import Command
-from .plan import Plan, quoted
+from .plan import Plan, quoted, unused_direct
 from .states import last_place, state_json
 
 _encode = msgspec.json.Encoder().encode
@@ -124,6 +124,8 @@ def update(plan: Plan, command: Command) -> None:
     """Change a group's title for all, or ``muted`` and ``pinned`` for oneself."""
     request = command.request
     assert isinstance(request, Update)
+    if plan.room(command.conversation) is None and unused_direct(command):
+        raise RequestError("not_found", f"{command.conversation} was never used")
     room, member = plan.member(command)
     retitled = request.title is not None and request.title != room.conversation.title
     if request.title is not None:

@@ -47,6 +47,7 @@ class HttpSide:
         app.router.add_get("/v1/info", self._info)
         app.router.add_get("/v1/openapi.json", self._openapi)
         app.router.add_post("/v1/{type}", self._request)
+        app.on_shutdown.append(self._wake_all)
         return app
 
     # every request type
@@ -134,6 +135,11 @@ class HttpSide:
         finally:
             if self._polls.get(key) is poll:
                 del self._polls[key]
+
+    async def _wake_all(self, _: web.Application) -> None:
+        """Answer all that wait: a stop does not wait for them."""
+        for poll in list(self._polls.values()):
+            poll.wake()
 
     # who, and what
 

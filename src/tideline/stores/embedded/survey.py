@@ -1,6 +1,7 @@
 """All that an app has in RocksDB, in order (implements ``Survey``): each listing is one walk over a column family."""
 
 import sqlite3
+import struct
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import count, islice
@@ -14,7 +15,7 @@ from tideline.timeline.records import Conversation, Member
 from tideline.timeline.survey import EntriesRow, FormerRow, MemberRow, SendRow, TimelineRow
 
 from .database import Database
-from .keys import FAMILIES, Keys, number, read_number
+from .keys import FAMILIES, SENT, Keys, number, read_number
 from .options import EmbeddedOptions
 from .ranges import many, pairs
 from .store import EmbeddedStore
@@ -168,8 +169,8 @@ class EmbeddedSurvey:
     def _send(self, key: bytes, value: bytes) -> SendRow | None:
         try:
             sender, conversation, client_id = key[self._skip + 4 :].decode().split("\0", 2)
-            message_seq, seq, _ = map(int, value.split())
-        except ValueError:
+            message_seq, seq, _ = SENT.unpack(value)
+        except (ValueError, struct.error):
             return None
         return SendRow(sender, conversation, client_id, message_seq, seq)
 
