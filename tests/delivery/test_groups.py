@@ -378,7 +378,9 @@ async def test_a_group_of_a_thousand_is_within_the_limit_and_one_more_is_not(eng
     assert await engine.refused("alice", "add", conversation=TEAM, members=["one-more"]) == "too_large"
 
 
-@pytest.mark.parametrize(("title", "fits"), [("x" * 256, True), ("x" * 257, False), ("é" * 128, True), ("é" * 129, False)])
+@pytest.mark.parametrize(
+    ("title", "fits"), [("x" * 256, True), ("x" * 257, False), ("é" * 128, True), ("é" * 129, False)]
+)
 async def test_a_title_is_bounded_in_bytes(engine: Desk, title: str, fits: bool) -> None:
     if fits:
         assert (await engine.do("alice", "create", conversation=TEAM, title=title))["state"]["title"] == title
@@ -442,8 +444,7 @@ async def test_members_come_longest_standing_first_in_pages(team: Desk) -> None:
     await team.do("alice", "add", conversation=TEAM, members=["aaron", "zoe"])
     found, next_ = [], None
     while True:
-        fields = {"next": next_} if next_ else {}
-        page = await team.ask("zoe", "members", conversation=TEAM, limit=2, **fields)
+        page = await team.ask("zoe", "members", conversation=TEAM, limit=2, next=next_)
         assert len(page["members"]) <= 2
         found += page["members"]
         next_ = page["next"]
@@ -465,7 +466,7 @@ async def test_a_page_of_members_stays_within_page_bytes(tmp_path: Path) -> None
         found: list[str] = []
         next_ = None
         while True:
-            page = await engine.ask("alice", "members", conversation=TEAM, limit=1000, **({"next": next_} if next_ else {}))
+            page = await engine.ask("alice", "members", conversation=TEAM, limit=1000, next=next_)
             assert len(str(page)) < 4096 + 300
             found += [member["user"] for member in page["members"]]
             next_ = page["next"]

@@ -1,4 +1,4 @@
-"""``python -m tests.simulation``: run seeds, with progress; a seed that fails is told with the command that repeats it."""
+"""``python -m tests.simulation``: run seeds, with progress; a seed that fails comes with the command to repeat it."""
 
 import argparse
 import os

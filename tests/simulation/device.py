@@ -144,14 +144,19 @@ class SimDevice:
     # what the store holds
 
     def conversations(self) -> list[Conversation]:
-        return self._transact(lambda tx: sorted(tx.conversations(), key=lambda state: state.conversation))
+        found: list[Conversation] = self._transact(
+            lambda tx: sorted(tx.conversations(), key=lambda state: state.conversation)
+        )
+        return found
 
     def pending(self) -> list[Pending]:
-        return self._transact(lambda tx: tx.pending())
+        found: list[Pending] = self._transact(lambda tx: tx.pending())
+        return found
 
     def position(self) -> tuple[int | None, str | None]:
         """Return cursor and epoch as they are stored."""
-        return self._transact(lambda tx: (tx.get("cursor"), tx.get("epoch")))  # type: ignore[arg-type,return-value]
+        found: tuple[int | None, str | None] = self._transact(lambda tx: (tx.get("cursor"), tx.get("epoch")))
+        return found
 
     def _transact(self, work: Any) -> Any:
         return at_once(self.store.run(work))

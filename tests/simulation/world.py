@@ -87,7 +87,7 @@ class Simulation:
 
     async def _main(self, loop: virtual.VirtualLoop) -> None:
         self.loop = loop
-        loop.set_task_factory(task_factory)
+        loop.set_task_factory(task_factory)  # type: ignore[arg-type]
         loop.set_exception_handler(self._unhandled)
         random = self.random
         self.store = MemoryStore(epoch="e0", client_id_ttl=self.limits["client_id_ttl"])
