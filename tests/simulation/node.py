@@ -66,6 +66,7 @@ class Node:
         self.alive = False
         self.links: set[Link] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._hearing = False
 
     def start(self) -> None:
         """Start, with nothing but what is in the store."""
@@ -86,7 +87,7 @@ class Node:
             failed=self._failed,
             clock=time.time,
         )
-        engine.listen(lambda commit: simulation.bus.publish(self, commit.runs))
+        engine.listen(self._publish)
         self._engine = engine
 
         async def engine_of(app: str) -> LocalEngine:
@@ -97,6 +98,10 @@ class Node:
         )
         self.gateway = Gateway(Trusting(), engine_of, limits, settings, observer)
         self.gateway.start()
+
+    def _publish(self, commit: Commit) -> None:
+        if not self._hearing:  # else it is another node's
+            self.simulation.bus.publish(self, commit.runs)
 
     def _failed(self, error: Exception) -> None:
         """End, as the process does when durability is in doubt."""
@@ -116,7 +121,9 @@ class Node:
     def hear(self, runs: dict[str, Run]) -> None:
         """Learn what another node has committed."""
         if self.alive:
+            self._hearing = True
             self.run(self._engine._announce, Commit(runs, []))
+            self._hearing = False
 
     def owns(self, task: asyncio.Task[Any]) -> None:
         """Note a task that dies with the process."""
