@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.harness.nats import NatsServer, nats_server
+from tests.harness.postgres import PostgresServer, postgres_server
 from tests.harness.server import ServerProcess, server_process
 
 _numbers = itertools.count(1)
@@ -35,3 +37,17 @@ def start_server(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Se
 def fresh() -> Callable[[str], str]:
     """Make names that no other test uses: ``alice = fresh("alice")``."""
     return lambda name: f"{name}-{next(_numbers)}"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres() -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL server that all tests share: make a database of your own in it."""
+    async with postgres_server() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def nats() -> AsyncIterator[NatsServer]:
+    """A NATS server that all tests share."""
+    async with nats_server() as running:
+        yield running

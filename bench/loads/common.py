@@ -11,19 +11,23 @@ from bench.meter import Meter
 _CONNECTING = 100
 
 
-async def connect(job: Job, users: Iterable[str], *, live: bool = True) -> list[Device]:
-    """Connect one device per user, `_CONNECTING` at a time, and make them live."""
-    gate = asyncio.Semaphore(_CONNECTING)
+async def connect(job: Job, users: Iterable[str], *, live: bool = True, at: int = 0) -> list[Device]:
+    """Connect one device per user, `_CONNECTING` at a time, and make them live.
 
-    async def one(user: str) -> Device:
+    With several nodes (URLs with commas between them) they are dealt out in turn, the first to node `at`.
+    """
+    gate = asyncio.Semaphore(_CONNECTING)
+    urls = job.url.split(",")
+
+    async def one(place: int, user: str) -> Device:
         device = Device(user)
         async with gate:
-            await device.connect(job.url, job.secret)
+            await device.connect(urls[(at + place) % len(urls)], job.secret)
             if live:
                 await device.sync()
         return device
 
-    return await asyncio.gather(*map(one, users))
+    return await asyncio.gather(*(one(place, user) for place, user in enumerate(users)))
 
 
 async def window(job: Job, progress: Progress, count: Callable[[], int]) -> Outcome:

@@ -67,7 +67,7 @@ async def run(job: Job, progress: Progress) -> Outcome:
     run_id = secrets.token_hex(3)
     pairs = range(job.parameters["pairs"])
     senders = await connect(job, [f"s{n:05d}-{run_id}" for n in pairs])
-    receivers = await connect(job, [f"r{n:05d}-{run_id}" for n in pairs])
+    receivers = await connect(job, [f"r{n:05d}-{run_id}" for n in pairs], at=1)
     body, times = wire.text_body(BODY_BYTES), Times()
     for sender, receiver in zip(senders, receivers, strict=True):
         sender.template = wire.SendTemplate(wire.direct(sender.user, receiver.user), body)

@@ -2,25 +2,36 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from tideline import secret
-from tideline.config import Settings
+from tideline.bus.contract import Bus
+from tideline.bus.nats import NatsBus
+from tideline.bus.notify import NotifyBus
+from tideline.config import Settings, SettingsError
 from tideline.delivery.engine import LocalEngine
-from tideline.gateway.auth import MAIN, Key, Keyring
+from tideline.delivery.shared import SharedEngine
+from tideline.demo.scene import Scene
+from tideline.gateway.auth import MAIN, Key, Keyring, make_token
+from tideline.gateway.demo import DemoTokens
 from tideline.gateway.front import Front
 from tideline.gateway.gateway import Gateway
 from tideline.gateway.http import HttpSide
+from tideline.gateway.inspect import Inspector
+from tideline.gateway.pages import Pages
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
 from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions
-from tideline.timeline.contract import StoreError, StoreFailed, StoreUnavailable
+from tideline.stores.postgres import PostgresBackend, PostgresOptions
+from tideline.timeline.contract import Backend, Store, StoreError, StoreFailed, StoreUnavailable
 
 STORE = "store"
 """The part of the data folder that is RocksDB's."""
@@ -32,11 +43,23 @@ EXIT_FAILED = 70
 
 def keys(settings: Settings) -> dict[str, Key]:
     """Return the keys of all apps; the main one is made in the data folder if it is not given."""
+    if settings.store is not None and settings.secret is None:
+        raise SettingsError("with --store, give all nodes the same key: TIDELINE_SECRET")
     main = settings.secret or secret.load_or_make(settings.data)
     return {
         MAIN: Key(main, settings.algorithm),
         **{app: Key(value) for app, value in settings.apps.items()},
     }
+
+
+def postgres_options(settings: Settings) -> PostgresOptions:
+    """Return what of the settings concerns the store on PostgreSQL."""
+    return PostgresOptions(
+        connections=settings.store_connections,
+        timeout=settings.store_timeout,
+        cached_members=settings.cached_members,
+        client_id_ttl=settings.limit_client_id_ttl,
+    )
 
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:
@@ -59,12 +82,14 @@ def store_path(data: Path) -> Path:
 class Server:
     """A running server; made by :func:`running`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, backend: Backend) -> None:
         self.settings = settings
         self.observer = Observer()
         self.failed: asyncio.Future[StoreFailed] = asyncio.get_running_loop().create_future()
-        self._backend = EmbeddedBackend(store_path(settings.data), embedded_options(settings))
+        self._backend = backend
+        self._bus: Bus | None = None
         self._engines: dict[str, LocalEngine] = {}
+        self._opening = asyncio.Lock()
         self.gateway = Gateway(
             Keyring(keys(settings)),
             self.engine,
@@ -79,25 +104,55 @@ class Server:
             ),
             self.observer,
         )
-        self._runner = web.AppRunner(
-            HttpSide(self.gateway, self._backend.probe).application(), access_log=None, handle_signals=False
-        )
+        application = HttpSide(self.gateway, self._backend.probe).application()
+        self._inspector = Inspector(self.gateway)
+        self._inspector.add_to(application)
+        Pages(demo=settings.demo).add_to(application.router)
+        if settings.demo:
+            DemoTokens(keys(settings)[MAIN]).add_to(application.router)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
         self._listener: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._scene: Scene | None = None
         self.address = ""
 
     async def engine(self, app: str) -> LocalEngine:
         """Return an app's engine."""
         engine = self._engines.get(app)
         if engine is None:
-            engine = self._engines[app] = LocalEngine(
-                await self._backend.store(app),
-                self.settings.limits,
-                self.observer,
-                batch_records=self.settings.batch_records,
-                failed=self._fail,
-            )
+            async with self._opening:  # an app has one sequencer, however many ask for it at once
+                engine = self._engines.get(app) or await self._open_engine(app)
+                self._engines[app] = engine
         return engine
+
+    async def _open_engine(self, app: str) -> LocalEngine:
+        limits, batch_records = self.settings.limits, self.settings.batch_records
+        if self._bus is None:
+            store = await self._backend.store(app)
+            return LocalEngine(store, limits, self.observer, batch_records=batch_records, failed=self._fail)
+        assert isinstance(self._backend, PostgresBackend)
+        shared = await self._backend.store(app)
+        return SharedEngine(shared, self._bus, limits, self.observer, batch_records=batch_records, failed=self._fail)
+
+    async def _open_bus(self, backend: PostgresBackend) -> None:
+        node = secrets.token_hex(8)
+        url = self.settings.bus
+        self._bus = NotifyBus(backend.url, node) if url is None else NatsBus(url, backend.cluster)
+        await self._bus.open(self._receive, self._resumed)
+        self.observer.bus(self._bus.connected)
+
+    def _shared_engines(self) -> list[SharedEngine]:
+        return [engine for engine in self._engines.values() if isinstance(engine, SharedEngine)]
+
+    def _receive(self, topic: str, message: bytes) -> None:
+        """Take what the bus brings to the app that it is for."""
+        for engine in self._shared_engines():
+            if engine.receive(topic, message):
+                return
+
+    def _resumed(self) -> None:
+        for engine in self._shared_engines():
+            engine.resumed()
 
     async def start(self) -> None:
         """Listen.
@@ -105,6 +160,9 @@ class Server:
         Raises:
             OSError: if the address can't be used.
         """
+        if isinstance(self._backend, PostgresBackend):
+            await self._backend.open()
+            await self._open_bus(self._backend)
         await self._runner.setup()
         http = self._runner.server
         assert http is not None
@@ -116,12 +174,20 @@ class Server:
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self.gateway.start()
         self._keeper = asyncio.create_task(self._keep())
+        if self.settings.demo and self.settings.scene:
+            self._scene = self._play()
 
     async def stop(self) -> None:
         """Stop accepting, commit what is in flight, say ``bye``, close the store."""
-        self.observer.stopping(len(self.gateway))
+        if self.address:
+            self.observer.stopping(len(self.gateway))
+        if self._scene is not None:
+            await self._scene.stop()
         if self._listener is not None:
             self._listener.close()
+        if self._bus is not None:
+            self.observer.draining(len(self.gateway), self.settings.drain)
+            await self.gateway.drain(self.settings.drain)
         try:
             async with asyncio.timeout(_STOP_TIMEOUT):
                 for engine in self._engines.values():
@@ -132,8 +198,24 @@ class Server:
         if self._keeper is not None:
             self._keeper.cancel()
         await self._runner.cleanup()
+        for engine in self._engines.values():
+            await engine.close()
+        if self._bus is not None:
+            await self._bus.close()
         await self._backend.close()
-        self.observer.stopped()
+        if self.address:
+            self.observer.stopped()
+
+    def _play(self) -> Scene:
+        """Begin the scene of a demo."""
+        key = keys(self.settings)[MAIN]
+        scene = Scene(
+            self.address,
+            lambda user: make_token(key, user),
+            lambda own: self._inspector.viewers > 0 or len(self.gateway) > own,
+        )
+        scene.start()
+        return scene
 
     def _fail(self, error: StoreFailed) -> None:
         self.observer.store_failed(str(error))
@@ -153,6 +235,22 @@ class Server:
                     self._fail(error)
 
 
+def _backend(settings: Settings) -> Backend:
+    keys(settings)
+    if settings.store is None:
+        if settings.bus is not None:
+            raise SettingsError("--bus is between the nodes of one --store")
+        return EmbeddedBackend(store_path(settings.data), embedded_options(settings))
+    if not settings.store.startswith(("postgresql://", "postgres://")):
+        raise SettingsError("--store takes a URL that begins with postgresql://")
+    return PostgresBackend(settings.store, postgres_options(settings))
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Server]:
     """Run a server within this block.
@@ -162,13 +260,37 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         OSError: if the address or the folder can't be used.
     """
     started = time.perf_counter()
-    server = Server(settings)
+    server = Server(settings, _backend(settings))
     try:
         await server.start()
-        server.observer.started(server.address, str(settings.data), time.perf_counter() - started)
+        where = _without_password(settings.store) if settings.store else str(settings.data)
+        server.observer.started(server.address, where, time.perf_counter() - started)
         yield server
     finally:
         await server.stop()
+
+
+@asynccontextmanager
+async def offline(settings: Settings, app: str, batch_records: int) -> AsyncIterator[tuple[Store, LocalEngine]]:
+    """Open an app in the data folder without serving it.
+
+    Raises:
+        StoreLocked: if another process has the data open.
+        StoreFailed: after the block, if what it wrote may not be durable.
+    """
+    failures: list[StoreFailed] = []
+    backend = EmbeddedBackend(store_path(settings.data), embedded_options(settings))
+    try:
+        store = await backend.store(app)
+        engine = LocalEngine(store, settings.limits, Observer(), batch_records=batch_records, failed=failures.append)
+        try:
+            yield store, engine
+        finally:
+            await engine.drain()
+    finally:
+        await backend.close()
+        if failures:
+            raise failures[0]
 
 
 async def serve(settings: Settings, ready: asyncio.Future[str] | None = None) -> int:

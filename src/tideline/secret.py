@@ -4,7 +4,24 @@ import os
 import secrets
 from pathlib import Path
 
+from tideline.protocol.errors import TidelineError
+
 NAME = "secret"
+
+
+def load(folder: Path) -> str:
+    """Return the key in a data folder.
+
+    Raises:
+        TidelineError: if no server has made one there yet.
+        OSError: if the file can't be read.
+    """
+    try:
+        return (folder / NAME).read_text().strip()
+    except FileNotFoundError:
+        raise TidelineError(
+            f"no secret in {folder}: start the server there once, name its folder with --data, or set TIDELINE_SECRET"
+        ) from None
 
 
 def load_or_make(folder: Path) -> str:

@@ -198,6 +198,7 @@ def test_every_message_is_stored_once_and_in_order(world: World, acts: list[str]
 
 
 @given(commits=st.lists(st.integers(1, 4), max_size=20))
+@settings(deadline=None)
 def test_without_loss_an_entry_costs_one_frame_and_no_request(commits: list[int]) -> None:
     world = World(fates=[], only_pushes=True, cursor=0, epoch="e1")
     world.run()
@@ -211,6 +212,7 @@ def test_without_loss_an_entry_costs_one_frame_and_no_request(commits: list[int]
 
 
 @given(missed=st.integers(0, POLICY.page))
+@settings(deadline=None)
 def test_a_device_that_missed_less_than_a_page_catches_up_in_one_round_trip(missed: int) -> None:
     world = World(fates=[], only_pushes=True, cursor=0, epoch="e1")
     world.run()
@@ -226,6 +228,7 @@ def test_a_device_that_missed_less_than_a_page_catches_up_in_one_round_trip(miss
 
 
 @given(missed=st.integers(1, 3))
+@settings(deadline=None)
 def test_a_device_that_misses_a_push_pulls_exactly_once(missed: int) -> None:
     world = World(fates=["lose"] * missed, only_pushes=True, cursor=0, epoch="e1")
     world.run()

@@ -31,13 +31,14 @@ class ServerProcess:
 
     async def start(self, timeout: float = 20) -> None:
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self.options.items()]
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tideline", "serve", f"--port={self.port}", f"--data={self.data}"),
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=(self.data.parent / f"{self.data.name}.log").open("ab"),
-            env={**os.environ, "TIDELINE_SECRET": self.secret},
-        )
+        with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tideline", "serve", f"--port={self.port}", f"--data={self.data}"),
+                *arguments,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "TIDELINE_SECRET": self.secret},
+            )
         assert self.process.stdout is not None
         async with asyncio.timeout(timeout):
             while not (found := ADDRESS.search(line := await self.process.stdout.readline())):

@@ -6,6 +6,8 @@ from tideline.protocol.errors import RequestError
 from tideline.protocol.requests import Request
 from tideline.timeline.changes import Run
 
+from .restored import Restored
+
 
 class Origin(Protocol):
     """Whoever waits for the outcome of a command."""
@@ -33,7 +35,7 @@ class Command:
         kind: str,
         user: str,
         conversation: str,
-        request: Request,
+        request: Request | Restored,
         origin: Origin,
         id: int | None,
         placed: bool = False,
@@ -53,11 +55,22 @@ class Commit:
     """What one commit brought, announced once it is durable.
 
     ``runs`` are the new entries by user, ``replies`` the outcomes of commands in order, except those that stand
-    among the pushes of their origin.
+    among the pushes of their origin. ``commands`` and ``messages`` count them; ``seconds`` passed until it was durable.
     """
 
-    __slots__ = ("replies", "runs")
+    __slots__ = ("commands", "messages", "replies", "runs", "seconds")
 
-    def __init__(self, runs: dict[str, Run], replies: list[tuple[Command, bytes | RequestError]]) -> None:
+    def __init__(
+        self,
+        runs: dict[str, Run],
+        replies: list[tuple[Command, bytes | RequestError]],
+        *,
+        commands: int = 0,
+        messages: int = 0,
+        seconds: float = 0.0,
+    ) -> None:
         self.runs = runs
         self.replies = replies
+        self.commands = commands
+        self.messages = messages
+        self.seconds = seconds

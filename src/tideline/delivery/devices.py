@@ -99,10 +99,16 @@ class DeviceBook:
     async def _current(self, user: str) -> dict[str, Device]:
         devices = await self._store.devices(user)
         for name, device in self._changed.get(user, {}).items():
+            stored = devices.get(name)
             if device is None:
                 devices.pop(name, None)
-            else:
-                devices[name] = device
+                continue
+            if stored is not None and stored.forgotten > device.forgotten:
+                # Through another node. What was seen of it since does not make its tokens good again.
+                device.forgotten = stored.forgotten
+                if device.last_seen <= stored.forgotten:
+                    continue
+            devices[name] = device
         return devices
 
     def _drop(self, user: str, name: str, device: Device) -> None:

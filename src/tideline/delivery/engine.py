@@ -21,6 +21,7 @@ from tideline.timeline.records import Device
 from .commands import Command, Commit
 from .devices import DeviceBook
 from .pages import Slice, read_slice
+from .peers import AnyNote
 from .queries import Queries
 from .sequencer import Sequencer
 
@@ -40,8 +41,23 @@ class Engine(Protocol):
         """Take a command; the outcome comes with a commit."""
         ...
 
-    def listen(self, listener: Callable[[Commit], None]) -> None:
-        """Announce every commit, in order, once it is durable."""
+    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None] | None = None) -> None:
+        """Announce every commit, in order, once it is durable; pass on what other nodes say of a user."""
+        ...
+
+    async def watch(self, user: str) -> None:
+        """Announce other nodes' commits to this user's timeline too, from the head that it has now.
+
+        Connections ask for it before their first read, and as often as they like.
+        """
+        ...
+
+    def unwatch(self, user: str) -> None:
+        """Stop that."""
+        ...
+
+    def tell(self, user: str, note: AnyNote) -> None:
+        """Tell the other nodes something about a user; it may be lost."""
         ...
 
     async def span(self, user: str) -> Span:
@@ -105,7 +121,9 @@ class LocalEngine:
         self.epoch = store.epoch
         self.limits = limits
         self._store = store
+        self._observer = observer
         self._listeners: list[Callable[[Commit], None]] = []
+        self._hearers: list[Callable[[str, AnyNote], None]] = []
         self._sequencer = Sequencer(
             store,
             limits,
@@ -119,13 +137,33 @@ class LocalEngine:
         self.devices = DeviceBook(store, limits.devices)
         self.submit = self._sequencer.submit
 
-    def listen(self, listener: Callable[[Commit], None]) -> None:
-        """Announce every commit to a listener."""
+    def listen(self, listener: Callable[[Commit], None], hear: Callable[[str, AnyNote], None] | None = None) -> None:
+        """Announce every commit to a listener, and pass on what other nodes say."""
         self._listeners.append(listener)
+        if hear is not None:
+            self._hearers.append(hear)
 
     def _announce(self, commit: Commit) -> None:
         for listener in self._listeners:
-            listener(commit)
+            try:
+                listener(commit)
+            except Exception as error:
+                # It is committed all the same: the others hear of it, and the sequencer goes on.
+                self._observer.defect("listener", error)
+
+    def heard(self, user: str, note: AnyNote) -> None:
+        """Pass on what another node says of a user."""
+        for hear in self._hearers:
+            hear(user, note)
+
+    async def watch(self, user: str) -> None:
+        """There are no other nodes."""
+
+    def unwatch(self, user: str) -> None:
+        """There are no other nodes."""
+
+    def tell(self, user: str, note: AnyNote) -> None:
+        """There are no other nodes."""
 
     async def span(self, user: str) -> Span:
         """Return what a user's sync timeline holds."""
@@ -169,6 +207,9 @@ class LocalEngine:
     async def forget(self, user: str, device: str) -> None:
         """Drop a device."""
         await self.devices.forget(user, device)
+
+    async def close(self) -> None:
+        """Let go of what it holds besides the store."""
 
     async def drain(self) -> None:
         """Finish what was submitted, and write what is known of devices."""

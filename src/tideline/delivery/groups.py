@@ -9,7 +9,7 @@ from tideline.protocol.requests import Add, Create, Remove, Role, Update
 from tideline.timeline.records import Conversation, Member, Room
 
 from .commands import Command
-from .plan import Plan, quoted
+from .plan import Plan, quoted, unused_direct
 from .states import last_place, state_json
 
 _encode = msgspec.json.Encoder().encode
@@ -48,7 +48,7 @@ def create(plan: Plan, command: Command) -> None:
         plan.join(room, user, Member(joined=1, read=0, ordinal=ordinal, role=role))  # type: ignore[arg-type]
     plan.touch(room)
     for user in members:
-        _post_state(plan, room, user)
+        post_state(plan, room, user)
     _answer_state(plan, command, room)
 
 
@@ -71,8 +71,8 @@ def add(plan: Plan, command: Command) -> None:
         conversation.count = len(room.members)
         plan.touch(room)
         for user in added:
-            _post_state(plan, room, user)
-        plan.post_event(_member_event(room, added, [], command.user), room.members)
+            post_state(plan, room, user)
+        plan.post_event(member_event(room, added, [], command.user), room.members)
     plan.ok(command)
 
 
@@ -91,12 +91,12 @@ def remove(plan: Plan, command: Command) -> None:
             plan.leave(room, user)
         room.conversation.count = len(room.members)
         plan.touch(room)
-        plan.post_event(_member_event(room, [], removed, command.user), before)
+        plan.post_event(member_event(room, [], removed, command.user), before)
         if room.members and not any(each.role == "admin" for each in room.members.values()):
             heir = min(room.members, key=lambda user: room.members[user].ordinal)
             room.members[heir].role = "admin"
             plan.change(room, heir)
-            _post_state(plan, room, heir)
+            post_state(plan, room, heir)
     plan.ok(command)
 
 
@@ -116,7 +116,7 @@ def role(plan: Plan, command: Command) -> None:
             raise RequestError("conflict", f"user {request.user} is the last admin")
         target.role = request.role
         plan.change(room, request.user)
-        _post_state(plan, room, request.user)
+        post_state(plan, room, request.user)
     plan.ok(command)
 
 
@@ -124,6 +124,8 @@ def update(plan: Plan, command: Command) -> None:
     """Change a group's title for all, or ``muted`` and ``pinned`` for oneself."""
     request = command.request
     assert isinstance(request, Update)
+    if plan.room(command.conversation) is None and unused_direct(command):
+        raise RequestError("not_found", f"{command.conversation} was never used")
     room, member = plan.member(command)
     retitled = request.title is not None and request.title != room.conversation.title
     if request.title is not None:
@@ -140,7 +142,7 @@ def update(plan: Plan, command: Command) -> None:
         room.conversation.title = request.title
         plan.touch(room)
     for user in room.members if retitled else (command.user,) if changed else ():
-        _post_state(plan, room, user)
+        post_state(plan, room, user)
     plan.ok(command)
 
 
@@ -170,7 +172,8 @@ def _origin(user: str, request: Create) -> bytes:
     return hashlib.blake2b(said, digest_size=16).digest()
 
 
-def _member_event(room: Room, added: list[str], removed: list[str], by: str) -> bytes:
+def member_event(room: Room, added: list[str], removed: list[str], by: str) -> bytes:
+    """Encode the event of members who came or went."""
     return b'{"type":"member","conversation":%b,"added":%b,"removed":%b,"by":%b,"members":%d}' % (
         quoted(room.conversation.id),
         _encode(added),
@@ -180,7 +183,8 @@ def _member_event(room: Room, added: list[str], removed: list[str], by: str) -> 
     )
 
 
-def _post_state(plan: Plan, room: Room, user: str) -> None:
+def post_state(plan: Plan, room: Room, user: str) -> None:
+    """Tell a member of the conversation's present state."""
     member = room.members[user]
     plan.post_state(last_place(room.conversation, member), state_json(room.conversation, member, user), user)
 

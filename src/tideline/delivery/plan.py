@@ -3,7 +3,7 @@
 A command first checks everything, then changes: one that raises has changed nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import lru_cache
 
 from tideline.protocol import splice
@@ -19,6 +19,9 @@ from .commands import Command
 
 quoted = lru_cache(65_536)(splice.quote)
 """JSON of a name, which is the same every time."""
+
+_RECORD_BYTES = 9
+"""Content weighs a record for each 512 bytes (2 to this power) of it."""
 
 
 class StatePost(Post):
@@ -44,7 +47,7 @@ Outcome = bytes | RequestError | Placement | StatePost
 class Plan:
     """What a batch is going to commit, and what its commands will be told."""
 
-    __slots__ = ("changes", "limits", "now", "outcomes", "placements", "room", "state_posts", "unit")
+    __slots__ = ("changes", "limits", "now", "outcomes", "placements", "room", "state_posts", "unit", "weight")
 
     def __init__(self, unit: Unit, now: int, limits: Limits) -> None:
         self.unit = unit
@@ -55,6 +58,8 @@ class Plan:
         self.changes = Changes()
         self.outcomes: list[tuple[Command, Outcome]] = []
         self.state_posts: list[StatePost] = []
+        self.weight = 0
+        """About how many records the commit will write: what a batch is bounded by."""
 
     # looking up
 
@@ -106,8 +111,9 @@ class Plan:
         self.changes.joined.discard(key)
         self.changes.left[(*key, member.joined)] = room.conversation.head
 
-    def post(self, post: Post, users: Iterable[str]) -> None:
+    def post(self, post: Post, users: Collection[str]) -> None:
         """Append an event to the timelines of these users."""
+        self.weight += len(users) + (len(post.event) >> _RECORD_BYTES)
         runs = self.changes.runs
         for user in users:
             run = runs.get(user)
@@ -116,7 +122,7 @@ class Plan:
             else:
                 run.posts.append(post)
 
-    def post_event(self, event: bytes, users: Iterable[str]) -> None:
+    def post_event(self, event: bytes, users: Collection[str]) -> None:
         """Append an event that is whole in itself."""
         self.post(Post(refs.event(event), event), users)
 

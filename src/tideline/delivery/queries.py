@@ -99,6 +99,9 @@ class Queries:
             before = (time, name)
             if epoch != self._store.epoch:
                 raise bad_request("`next` is of another epoch: start again")
+            first, head = await self._store.span(user)
+            if not first - 1 <= cursor <= head or not (at == -1 or cursor <= at <= head):
+                raise bad_request("`next` is not usable any more: start again")
         if at < 0:
             order = await self._order(user, cursor, again=before is None)
             rest = [item for item in order if before is None or (-item[0], item[1]) > (-before[0], before[1])]

@@ -26,7 +26,7 @@ from tideline.timeline import refs
 from tideline.timeline.changes import Placement, SendKey, send_key
 from tideline.timeline.contract import Store, StoreFailed, StoreUnavailable, Unit
 
-from . import groups, sending
+from . import groups, restoring, sending
 from .commands import Command, Commit
 from .plan import Outcome, Plan, StatePost, quoted
 
@@ -39,6 +39,8 @@ COMMANDS: dict[str, Callable[[Plan, Command], None]] = {
     "role": groups.role,
     "update": groups.update,
 }
+"""What devices ask for."""
+_HANDLERS = {**COMMANDS, **restoring.COMMANDS}
 
 _GATHERING_TURNS = 4
 
@@ -151,13 +153,16 @@ class Sequencer:
             await self._commit([command])
 
     async def _attempt(self, batch: list[Command]) -> Commit:
-        started = time.perf_counter()
+        started, seconds = time.perf_counter(), 0.0
         conversations = {command.conversation for command in batch}
         async with self._store.begin(conversations, _send_keys(batch)) as unit:
             plan = Plan(unit, int(self._clock() * 1000), self._limits)
-            for command in batch:
+            for place, command in enumerate(batch):
+                if plan.weight >= self._batch_records:
+                    self._put_off(batch, place)
+                    break
                 try:
-                    COMMANDS[command.kind](plan, command)
+                    _HANDLERS[command.kind](plan, command)
                 except RequestError as error:
                     plan.answer(command, error)
             changes = plan.changes
@@ -167,16 +172,20 @@ class Sequencer:
             if changes.conversations or changes.members or changes.runs:
                 await unit.commit(changes)
                 self._measure_rooms(plan)
-                self._observer.committed(
-                    len(batch), len(changes.messages), changes.records, time.perf_counter() - started
-                )
+                seconds = time.perf_counter() - started
+                self._observer.committed(len(batch), len(changes.messages), changes.records, seconds)
         replies = [(command, _reply(command, outcome)) for command, outcome in plan.outcomes]
-        return Commit(changes.runs, replies)
+        return Commit(changes.runs, replies, commands=len(batch), messages=len(changes.messages), seconds=seconds)
+
+    def _put_off(self, batch: list[Command], place: int) -> None:
+        """Leave the rest to the next batch: what commands cost is known only when they are planned."""
+        self._queue.extendleft(reversed(batch[place:]))
+        del batch[place:]
 
     async def _number(self, unit: Unit, plan: Plan) -> None:
         """Give every entry its number: the receivers' heads, from now on nobody else's, and upwards."""
         runs = plan.changes.runs
-        heads = await unit.heads(runs.keys())
+        heads = await unit.heads(runs)
         for user, run in runs.items():
             run.first = heads[user] + 1
         for placement in plan.changes.placements.values():

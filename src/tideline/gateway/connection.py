@@ -12,32 +12,29 @@ it drains, and after ``drain_timeout`` of that the connection is closed.
 
 import asyncio
 from collections import deque
-from itertools import groupby
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from tideline.delivery.commands import Command
-from tideline.delivery.outbox import Outbox, Output
+from tideline.delivery.outbox import Outbox
 from tideline.delivery.sequencer import COMMANDS
 from tideline.protocol import codec, ijson, splice
 from tideline.protocol.errors import Close, RequestError
 from tideline.protocol.limits import HELLO_BYTES
 from tideline.protocol.requests import Hello, Request, Signal
 from tideline.protocol.table import REQUESTS
-from tideline.timeline.changes import Post, Run
+from tideline.timeline.changes import Run
 from tideline.timeline.contract import StoreUnavailable
 from tideline.timeline.records import Device
 
 from .addressing import address
 from .auth import Identity
 from .bucket import Bucket
-from .frames import pack, push_frames, run_frames
-
-if TYPE_CHECKING:
-    from .gateway import Gateway
-    from .hub import Hub
-    from .session import Handle
+from .deliver import deliver
+from .frames import pack
+from .host import Host
+from .hub import Hub
 
 _TEXT = WSMsgType.TEXT
 _CLOSE_TIMEOUT = 2.0
@@ -67,6 +64,7 @@ class Connection(WSListener):
         "hub",
         "identity",
         "name",
+        "opening",
         "outbox",
         "since",
         "transport",
@@ -74,16 +72,18 @@ class Connection(WSListener):
         "welcomed",
     )
 
-    hub: "Hub"
+    hub: Hub
     device: Device
     transport: WSTransport
 
-    def __init__(self, gateway: "Gateway") -> None:
+    def __init__(self, gateway: Host["Connection"]) -> None:
         self.gateway = gateway
         self.identity: Identity | None = None
         self.user = ""
         self.name = ""
         self.outbox = Outbox()
+        self.opening = False
+        """Whether hello was said; whatever follows it waits until it is answered."""
         self.welcomed = False
         self.closing = False
         self.since = self.heard = gateway.now
@@ -105,6 +105,9 @@ class Connection(WSListener):
         """Take the connection from the handshake."""
         self.transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=self.gateway.settings.high_water)
+        # The handshake is over; its headers would stay as long as the connection.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
         self.gateway.add(self)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -200,20 +203,21 @@ class Connection(WSListener):
         try:
             request = codec.decode_request(text)
         except RequestError as error:
-            if self.identity is None and self._queue is None:
+            if not self.opening:
                 self.refuse(error.id, "the first request is a well-formed hello")
             else:
                 self.fail(error.id, error)
             return
         if self.welcomed:
             self._dispatch(request)
-        elif self._queue is not None:
+        elif self.opening:
             self._enqueue(request)
         elif not isinstance(request, Hello):
             self.refuse(getattr(request, "id", None), "the first request is hello")
         elif len(text) > HELLO_BYTES:
             self.refuse(request.id, f"hello is over {HELLO_BYTES} bytes")
         else:
+            self.opening = True
             self._enqueue(request)
 
     def _dispatch(self, request: Request | Signal) -> None:
@@ -253,7 +257,6 @@ class Connection(WSListener):
 
     async def _work(self) -> None:
         """Answer what is queued, one by one, as long as the answers drain."""
-        handle = self.gateway.handle
         try:
             while self._queue and self.full_since is None and not self.closing:
                 request = self._queue.popleft()
@@ -261,15 +264,17 @@ class Connection(WSListener):
                     self._in_flight -= 1
                     self._dispatch(request)
                     continue
-                await self._answer(request, handle)
+                await self._answer(request)
         finally:
             self._worker = None
+            if not self._queue:
+                self._queue = None  # an empty one is half a kilobyte, and most connections are idle
             if not self.closing and self._paused:
                 self._throttle()
 
-    async def _answer(self, request: Request, handle: "Handle") -> None:
+    async def _answer(self, request: Request) -> None:
         try:
-            await handle(self, request)
+            await self.gateway.handle(self, request)
         except RequestError as error:
             self.fail(getattr(request, "id", None), error)
         except StoreUnavailable as error:
@@ -287,82 +292,47 @@ class Connection(WSListener):
         """Take new entries of the user's timeline; return how many of them are pushed."""
         if self.closing:
             return 0
-        if not self._placed:
-            output = self.outbox.entries(run.first, run.last, full=self.full_since is not None)
-            if output is Output.PUSH:
-                for frame in run_frames(run, self.gateway.limits.page_bytes):
-                    self.gather(frame)
-                return len(run.posts)
-            if output is Output.NOTIFY:
-                self._notify()
-            return 0
-        return self._deliver_around_own(run)
-
-    def _deliver_around_own(self, run: Run) -> int:
-        """Split a run around the entries whose answers stand in for them."""
-        pushed = 0
-        self.outbox.head = max(self.outbox.head, run.last)
-        first = start = run.first
-        posts = run.posts
-        for own, group in groupby([post.origin is self for post in posts]):
-            end = start + len(list(group))
-            part = posts[start - first : end - first]
-            if own:
-                self._answer_own(start, part)
-            else:
-                pushed += self._push(start, part)
-            start = end
-        if self._paused:
-            self._throttle()
-        return pushed
-
-    def _answer_own(self, first: int, posts: list[Post]) -> None:
-        if self.outbox.own(first, first + len(posts) - 1) is Output.NOTIFY:
-            self._notify()
-        self._in_flight -= len(posts)
-        self._placed -= len(posts)
-        self.gather(splice.sent_at(posts[0].answer, first))
-        self._out += [splice.sent_at(post.answer, seq) for seq, post in enumerate(posts[1:], first + 1)]
-
-    def _push(self, first: int, posts: list[Post]) -> int:
-        output = self.outbox.entries(first, first + len(posts) - 1, full=self.full_since is not None)
-        if output is Output.PUSH:
-            for frame in push_frames(first, posts, self.gateway.limits.page_bytes):
-                self.gather(frame)
-            return len(posts)
-        if output is Output.NOTIFY:
-            self._notify()
-        return 0
-
-    def _notify(self) -> None:
+        delivery = deliver(
+            self.outbox,
+            run,
+            self,
+            owning=self._placed > 0,
+            full=self.full_since is not None,
+            max_bytes=self.gateway.limits.page_bytes,
+        )
         # Before its welcome a connection is told nothing: the welcome's `more` says it.
-        if self.welcomed:
-            self.hub.hints += 1
-            self.gather(splice.notify(self.outbox.head))
+        if delivery.frames and self.welcomed:
+            self.hub.hints += delivery.hints
+            self.gather(*delivery.frames)
+        if delivery.own:
+            self._settle(delivery.own, placed=True)
+        return delivery.pushed
 
     def answered(self, command: Command, frame: bytes) -> None:
         """Take the response to a command."""
-        self._settled(command)
+        self._settle(1, placed=command.placed)
         self.gather(frame)
 
     def refused(self, command: Command, error: RequestError) -> None:
         """Take the error of a command."""
-        self._settled(command)
+        self._settle(1, placed=command.placed)
         self.gather(splice.error(command.id, error))
 
-    def _settled(self, command: Command) -> None:
-        self._in_flight -= 1
-        self._placed -= command.placed
+    def _settle(self, commands: int, *, placed: bool) -> None:
+        """Note that commands are no longer in flight."""
+        self._in_flight -= commands
+        if placed:
+            self._placed -= commands
         if self._paused:
             self._throttle()
 
     # what goes out
 
-    def gather(self, frame: bytes) -> None:
-        """Have a frame sent with whatever else this turn brings."""
+    def gather(self, *frames: bytes) -> None:
+        """Have frames sent with whatever else this turn brings."""
         if not self._out:
             self.gateway.gathered(self)
-        self._out.append(frame)
+        self._out += frames
 
     def fail(self, id: int | None, error: RequestError) -> None:
         """Answer by an error."""
@@ -396,8 +366,13 @@ class Connection(WSListener):
         self.close(Close.REPLACED, "the device connected again", by=by)
 
     def forgotten(self) -> None:
-        """End, because the device was forgotten."""
+        """End, because the device was forgotten; that it was here until now is not noted."""
         self.close(Close.FORGOTTEN, "the device was forgotten")
+        self.welcomed = False
+
+    def failed(self) -> None:
+        """End, because of a defect."""
+        self.close(Close.INTERNAL, "a defect")
 
     def close(self, code: int, reason: str, *, retry_after: float | None = None, by: str | None = None) -> None:
         """Say ``bye`` after all that has gathered, and close; nothing more is read."""

@@ -1,6 +1,8 @@
 """All connections of a server: what they share, and what is done for all of them every second."""
 
 import asyncio
+import math
+import secrets
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -17,6 +19,12 @@ from .hub import Hub
 from .session import handle
 from .settings import GatewaySettings
 
+_LEAVE_EVERY = 0.05
+"""Seconds between two groups of devices that are sent away."""
+_LEAVE_AT_LEAST = 500.0
+"""Devices a second: fewer would only make a stop longer."""
+_BACK_AFTER = 0.5
+"""Seconds after which a device that was sent away comes back, on average."""
 _SWEEP = 1.0
 """Seconds between two looks at all connections: timeouts are as exact as this."""
 
@@ -83,6 +91,20 @@ class Gateway:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    async def drain(self, seconds: float) -> None:
+        """Send devices away bit by bit, so that the nodes that take them see a stream and no wave.
+
+        Meanwhile those that are still here are served. At most ``seconds``; few devices leave faster.
+        """
+        connections = list(self._connections)
+        pace = max(len(connections) / seconds, _LEAVE_AT_LEAST) if seconds > 0 else math.inf
+        count = max(1, math.ceil(pace * _LEAVE_EVERY)) if pace < math.inf else max(1, len(connections))
+        for start in range(0, len(connections), count):
+            for connection in connections[start : start + count]:
+                after = _BACK_AFTER * (0.5 + secrets.randbelow(1000) / 1000)
+                connection.close(Close.RESTART, "this node is stopping", retry_after=round(after, 3))
+            await asyncio.sleep(_LEAVE_EVERY)
 
     async def close(self, retry_after: float) -> None:
         """Say ``bye`` to everyone, spread over ``retry_after`` seconds, and wait until they are gone (≤ 3 s)."""

@@ -47,6 +47,7 @@ class HttpSide:
         app.router.add_get("/v1/info", self._info)
         app.router.add_get("/v1/openapi.json", self._openapi)
         app.router.add_post("/v1/{type}", self._request)
+        app.on_shutdown.append(self._wake_all)
         return app
 
     # every request type
@@ -59,7 +60,7 @@ class HttpSide:
         origin = http.headers.get("Origin")
         if origin is not None and not origin_allowed(self._gateway, origin, http.host):
             raise RequestError("forbidden", "origin is not allowed")
-        identity = self._identity(http)
+        identity = bearer(self._gateway, http)
         request, fields = codec.decode_body(kind, await self._body(http))
         user = _user(identity, fields)
         if spec.later:
@@ -103,10 +104,14 @@ class HttpSide:
             raise RequestError(reason, "take a snapshot")
         if device is not None:
             engine.seen(user, *device, request.after)
+            if hub.watcher is not None:
+                hub.watcher.moved(user, device[0], None, "polled", request.after)
         poll = Poll()
         # Listening begins before the store is read, so that no commit falls between.
         hub.wait(user, poll)
         try:
+            if wait:
+                await engine.watch(user)
             (entries, last), head = await engine.slice(user, request.after, request.limit)
             if not entries and wait:
                 await self._park((app, user, device[0] if device else ""), poll, wait)
@@ -131,13 +136,12 @@ class HttpSide:
             if self._polls.get(key) is poll:
                 del self._polls[key]
 
-    # who, and what
+    async def _wake_all(self, _: web.Application) -> None:
+        """Answer all that wait: a stop does not wait for them."""
+        for poll in list(self._polls.values()):
+            poll.wake()
 
-    def _identity(self, http: web.Request) -> Identity:
-        scheme, _, token = http.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise RequestError("unauthorized", "no bearer token")
-        return self._gateway.keyring.verify(token.strip())
+    # who, and what
 
     async def _device(self, http: web.Request, hub: Hub, identity: Identity, user: str) -> tuple[str, Device] | None:
         name = http.headers.get("Tideline-Device", identity.device)
@@ -174,6 +178,18 @@ class HttpSide:
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.Response(body=_encode(document()), content_type="application/json")
+
+
+def bearer(gateway: Gateway, http: web.Request) -> Identity:
+    """Return what the token of a request proves.
+
+    Raises:
+        RequestError: ``unauthorized``.
+    """
+    scheme, _, token = http.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise RequestError("unauthorized", "no bearer token")
+    return gateway.keyring.verify(token.strip())
 
 
 def answer_errors(gateway: Gateway) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:

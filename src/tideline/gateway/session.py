@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -31,16 +31,12 @@ from tideline.protocol.requests import (
 )
 
 from .auth import Identity
-
-if TYPE_CHECKING:
-    from .connection import Connection
-
-Handle = Callable[["Connection", Request], Awaitable[None]]
+from .connection import Connection
 
 _encode = msgspec.json.Encoder().encode
 
 
-async def handle(connection: "Connection", request: Request) -> None:
+async def handle(connection: Connection, request: Request) -> None:
     """Answer one request.
 
     Raises:
@@ -54,7 +50,7 @@ async def handle(connection: "Connection", request: Request) -> None:
     await _HANDLERS[type(request)](connection, request)
 
 
-async def _hello(connection: "Connection", request: Hello) -> None:
+async def _hello(connection: Connection, request: Hello) -> None:
     """Open the session; whatever commits from now on reaches the connection's outbox."""
     gateway = connection.gateway
     try:
@@ -77,6 +73,7 @@ async def _hello(connection: "Connection", request: Hello) -> None:
     connection.hub, connection.device = hub, device
     outbox = connection.outbox = Outbox(hint=request.delivery == "hint")
     hub.attach(user, request.device, connection, request.instance)
+    await engine.watch(user)
 
     span = await engine.span(user)
     entries: list[bytes] = []
@@ -109,6 +106,8 @@ async def _hello(connection: "Connection", request: Hello) -> None:
         )
     )
     connection.welcomed = True
+    if hub.watcher is not None:
+        hub.watcher.moved(user, request.device, connection, "page", request.cursor)
 
 
 def _check_identity(identity: Identity, device: str) -> None:
@@ -118,11 +117,11 @@ def _check_identity(identity: Identity, device: str) -> None:
         raise RequestError("unauthorized", "the token is bound to another device")
 
 
-async def _again(connection: "Connection", request: Request) -> None:
+async def _again(connection: Connection, request: Request) -> None:
     raise bad_request("hello was said already")
 
 
-async def _renew(connection: "Connection", request: Renew) -> None:
+async def _renew(connection: Connection, request: Renew) -> None:
     held = _identity(connection)
     fresh = connection.gateway.keyring.verify(request.token)
     if (fresh.user, fresh.app, fresh.scope) != (held.user, held.app, held.scope):
@@ -133,7 +132,7 @@ async def _renew(connection: "Connection", request: Renew) -> None:
     connection.gather(splice.ok(request.id))
 
 
-async def _pull(connection: "Connection", request: Pull) -> None:
+async def _pull(connection: Connection, request: Pull) -> None:
     engine, user, outbox = connection.hub.engine, _identity(connection).user, connection.outbox
     outbox.pull(request.after)
     span = await engine.span(user)
@@ -147,36 +146,40 @@ async def _pull(connection: "Connection", request: Pull) -> None:
     more = outbox.page(last, head)
     connection.gather(splice.page(request.id, _encode(engine.epoch), entries, outbox.head, more))
     connection.gateway.observer.pulled(len(entries), outbox.head - request.after, "websocket")
+    if connection.hub.watcher is not None:
+        connection.hub.watcher.moved(user, connection.name, connection, "page", request.after)
 
 
-async def _snapshot(connection: "Connection", request: Snapshot) -> None:
+async def _snapshot(connection: Connection, request: Snapshot) -> None:
     frame, cursor = await connection.hub.engine.snapshot(_identity(connection).user, request, request.id)
     connection.outbox.snapshot(cursor)
     connection.gather(frame)
 
 
-async def _query(connection: "Connection", request: Request) -> None:
+async def _query(connection: Connection, request: Request) -> None:
     user = _identity(connection).user
     online = connection.hub.online(user)
     connection.gather(await connection.hub.engine.answer(user, request, request.id, online))
 
 
-async def _forget(connection: "Connection", request: Forget) -> None:
+async def _forget(connection: Connection, request: Forget) -> None:
     user = _identity(connection).user
     await connection.hub.engine.forget(user, request.device)
     connection.gather(splice.ok(request.id))
     connection.hub.kick(user, request.device)
 
 
-async def _ping(connection: "Connection", request: Ping) -> None:
+async def _ping(connection: Connection, request: Ping) -> None:
     engine, user = connection.hub.engine, _identity(connection).user
     head = (await engine.span(user)).head
     cursor = request.cursor if request.cursor is not None and request.cursor <= head else None
     engine.seen(user, connection.name, connection.device, cursor)
     connection.gather(splice.pong(request.id, head))
+    if cursor is not None and connection.hub.watcher is not None:
+        connection.hub.watcher.moved(user, connection.name, connection, "stated", cursor)
 
 
-async def _signal(connection: "Connection", request: Signal) -> None:
+async def _signal(connection: Connection, request: Signal) -> None:
     """Forward a signal; it has no response, not even an error."""
     if kind_of(request.conversation) is None:
         return
@@ -190,16 +193,16 @@ async def _signal(connection: "Connection", request: Signal) -> None:
     connection.hub.signal(users, frame)
 
 
-async def _later(connection: "Connection", request: Request) -> None:
+async def _later(connection: Connection, request: Request) -> None:
     raise bad_request(f"{type(request).__name__.lower()} is not served by this version")
 
 
-def _identity(connection: "Connection") -> Identity:
+def _identity(connection: Connection) -> Identity:
     assert connection.identity is not None
     return connection.identity
 
 
-_HANDLERS: dict[type, Callable[["Connection", Any], Awaitable[None]]] = {
+_HANDLERS: dict[type, Callable[[Connection, Any], Awaitable[None]]] = {
     Hello: _again,
     Renew: _renew,
     Pull: _pull,

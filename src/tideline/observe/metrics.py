@@ -57,6 +57,14 @@ class Metrics:
             buckets=_LAG,
             registry=registry,
         )
+        self.bus_connected = Gauge(
+            "tideline_bus_connected", "Whether the bus to the other nodes works: 1 or 0.", registry=registry
+        )
+        self.filled = Counter(
+            "tideline_filled_entries",
+            "Entries of other nodes that the bus did not bring, read from the store.",
+            registry=registry,
+        )
         self.event_loop_seconds = Gauge(
             "tideline_event_loop_delay_seconds",
             "How late the event loop was at the last look.",

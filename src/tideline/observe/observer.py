@@ -15,6 +15,7 @@ class Observer:
     def __init__(self) -> None:
         self.metrics = Metrics()
         self._log = structlog.get_logger()
+        self._bus_connected = False
         # Children are looked up once: labels() costs more than the increment.
         self._pulls = {name: self.metrics.pulls.labels(name) for name in ("websocket", "http")}
 
@@ -97,6 +98,24 @@ class Observer:
         """So many connections are in each state."""
         for state, count in counts:
             self.metrics.outboxes.labels(state).set(count)
+
+    def bus(self, connected: bool) -> None:
+        """The bus to the other nodes works, or does not."""
+        if connected != self._bus_connected:
+            self._bus_connected = connected
+            self.metrics.bus_connected.set(connected)
+            if connected:
+                self._log.info("bus_connected")
+            else:
+                self._log.warning("bus_lost")
+
+    def filled(self, entries: int) -> None:
+        """Entries that the bus did not bring were read from the store."""
+        self.metrics.filled.inc(entries)
+
+    def draining(self, connections: int, seconds: float) -> None:
+        """The node moves its devices to others."""
+        self._log.info("draining", connections=connections, seconds=round(seconds, 1))
 
     def loop_delay(self, seconds: float) -> None:
         """The event loop was that late."""

@@ -7,13 +7,13 @@ let it fail, or be committed and fail all the same (an error whose ``committed``
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 
 from tideline.timeline import refs
-from tideline.timeline.changes import Changes, Placement, SendKey, read_send_key
+from tideline.timeline.changes import Changes, Placement, Run, SendKey, read_send_key
 from tideline.timeline.contract import Membership, Span
 from tideline.timeline.records import Conversation, Device, Member, Room
 
@@ -60,9 +60,9 @@ class MemoryUnit:
         """Let a new conversation be found."""
         self._rooms[room.conversation.id] = room
 
-    async def heads(self, users: Collection[str]) -> dict[str, int]:
-        """Return the heads of these users' timelines."""
-        return {user: self._store.tables.heads.get(user, 0) for user in users}
+    async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:
+        """Return the heads of the timelines that these runs continue."""
+        return {user: self._store.tables.heads.get(user, 0) for user in runs}
 
     async def commit(self, changes: Changes) -> None:
         """Write everything, unless a fault says otherwise."""

@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 
 from tideline.protocol.errors import TidelineError
 
-from .changes import Changes, Placement, SendKey
+from .changes import Changes, Placement, Run, SendKey
 from .records import Conversation, Device, Member, Room
 
 
@@ -75,8 +75,11 @@ class Unit(Protocol):
         """Let a new conversation be found by :meth:`room` for the rest of this unit."""
         ...
 
-    async def heads(self, users: Collection[str]) -> dict[str, int]:
-        """Return the heads of these users' timelines, which nobody else moves until the unit ends."""
+    async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:
+        """Return the heads of the timelines that these runs continue, by user.
+
+        Nobody else moves them until the unit ends. Asked for once, and what is committed is these runs.
+        """
         ...
 
     async def commit(self, changes: Changes) -> None:

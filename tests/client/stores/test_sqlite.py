@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,52 @@ async def test_work_does_not_block_the_event_loop(tmp_path: Path) -> None:
         turns += 1
     await store.close()
     assert turns > 5
+
+
+async def test_work_that_waits_together_is_committed_together_and_fails_alone(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "device.db")
+    await store.open()
+    statements: list[str] = []
+
+    def put(number: int, tx: Transaction) -> None:
+        tx.set(f"n{number}", number)
+        if number == 7:
+            raise ValueError("seven")
+
+    def hold(_: Transaction) -> None:
+        assert store._records is not None
+        store._records.connection.set_trace_callback(statements.append)
+        time.sleep(0.1)
+
+    outcomes = await asyncio.gather(
+        store.run(hold),
+        *(store.run(partial(put, number), durable=number == 3) for number in range(20)),
+        return_exceptions=True,
+    )
+    assert [type(each) for each in outcomes if each is not None] == [ValueError]
+    kept = await store.run(lambda tx: [number for number in range(20) if tx.get(f"n{number}") == number])
+    await store.close()
+    assert kept == [number for number in range(20) if number != 7]
+    assert statements.count("COMMIT") < 5
+
+
+async def test_an_open_that_is_given_up_lets_go_of_the_file(tmp_path: Path) -> None:
+    opening = asyncio.ensure_future(SqliteStore(tmp_path / "device.db").open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    await asyncio.sleep(0.2)
+    store = SqliteStore(tmp_path / "device.db")
+    await store.open()
+    await store.close()
+
+
+async def test_a_closed_store_refuses_work(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "device.db")
+    with pytest.raises(RuntimeError, match="not open"):
+        await store.run(lambda tx: tx.get("cursor"))
+    await store.open()
+    await store.close()
+    await store.close()
+    with pytest.raises(RuntimeError, match="not open"):
+        await store.run(lambda tx: tx.get("cursor"))

@@ -1,9 +1,11 @@
 """A local store in one SQLite file, which outlives its process.
 
 Theory: one thread owns the database, so that a transaction never blocks the event loop; work is handed to it by a
-queue, in order. The database is in WAL mode and locked exclusively as long as it is open. A transaction is not
-synced to the disk unless it is to be durable: a kill of the process loses nothing, a loss of power may lose the
-last transactions, and the server still has what they brought; only the outbox holds what nobody else has.
+queue, in order. Work that waits together is committed together, each piece in a savepoint of its own, so that many
+messages sent at once are synced once. The database is in WAL mode and locked exclusively as long as it is open. A
+transaction is not synced to the disk unless it is to be durable: a kill of the process loses nothing, a loss of
+power may lose the last transactions, and the server still has what they brought; only the outbox holds what nobody
+else has.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 from msgspec import structs
@@ -50,7 +52,21 @@ _state = msgspec.json.Decoder(State).decode
 _message = msgspec.json.Decoder(Message).decode
 _pending = msgspec.json.Decoder(Pending).decode
 
-_Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+GROUP = 256
+"""Pieces of work that are committed together, at most."""
+
+
+class _Job(NamedTuple):
+    """A piece of work, or None: to end; and who waits for it."""
+
+    work: Callable[["_Records"], Any] | None
+    durable: bool
+    loop: asyncio.AbstractEventLoop
+    done: "asyncio.Future[Any]"
+
+    def finish(self, result: Any, error: BaseException | None) -> None:
+        with suppress(RuntimeError):  # The loop is closed: nobody waits.
+            self.loop.call_soon_threadsafe(_finish, self.done, result, error)
 
 
 class SqliteStore:
@@ -58,7 +74,7 @@ class SqliteStore:
 
     def __init__(self, path: str | Path) -> None:
         self._path = str(path)
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._records: _Records | None = None
 
@@ -69,48 +85,59 @@ class SqliteStore:
             StoreInUse: if another client uses it.
             StoreTooNew: if a later version of this library has written it.
         """
-        self._thread = threading.Thread(target=self._serve, name="tideline-store", daemon=True)
+        loop = asyncio.get_running_loop()
+        opened: asyncio.Future[None] = loop.create_future()
+        self._jobs = SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._serve, args=(_Job(None, False, loop, opened),), name="tideline-store", daemon=True
+        )
         self._thread.start()
         try:
-            await self._do(self._connect)
+            await opened
         except BaseException:
-            await self.close()
+            self._thread = None
+            self._put(None, durable=False)  # If it was cancelled, the thread lives.
             raise
 
     async def run(self, work: Callable[[Transaction], T], *, durable: bool = False) -> T:
         """Run work in one transaction, on the store's own thread."""
-        return await self._do(lambda: self._transact(work, durable))
+        if self._thread is None:
+            raise RuntimeError("the store is not open")
+        return cast("T", await self._put(work, durable=durable))
 
     async def close(self) -> None:
         """Let go of the store, after all work that was asked for."""
         thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self._jobs.put(None)
-        await asyncio.to_thread(thread.join)
+        if thread is not None:
+            await self._put(None, durable=False)
 
-    async def _do(self, job: Callable[[], T]) -> T:
-        if self._thread is None:
-            raise RuntimeError("the store is not open")
+    def _put(self, work: Callable[["_Records"], Any] | None, *, durable: bool) -> "asyncio.Future[Any]":
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-        self._jobs.put((job, loop, done))
-        return await done
+        done: asyncio.Future[Any] = loop.create_future()
+        self._jobs.put(_Job(work, durable, loop, done))
+        return done
 
-    def _serve(self) -> None:
-        """Run jobs, on a thread of its own, until there is a None."""
-        while (item := self._jobs.get()) is not None:
-            job, loop, done = item
-            try:
-                result, error = job(), None
-            except BaseException as raised:  # Whoever waits for it gets it.
-                result, error = None, raised
-            with suppress(RuntimeError):  # The loop is closed: nobody waits.
-                loop.call_soon_threadsafe(_finish, done, result, error)
-        if self._records is not None:
-            self._records.connection.close()
+    def _serve(self, opened: _Job) -> None:
+        """Open the database, and run jobs until one says to end; on a thread of its own."""
+        try:
+            records = self._records = self._connect()
+        except BaseException as error:  # Whoever opens it gets it.
+            opened.finish(None, error)
+            return
+        opened.finish(None, None)
+        last: _Job | None = None
+        while last is None:
+            jobs = [self._jobs.get()]
+            while len(jobs) < GROUP and not self._jobs.empty():
+                jobs.append(self._jobs.get())
+            last = next((job for job in jobs if job.work is None), None)
+            group = [job for job in jobs if job.work is not None]
+            for job, result, raised in _commit(records, group) if group else ():
+                job.finish(result, raised)
+        records.connection.close()
+        last.finish(None, None)
 
-    def _connect(self) -> None:
+    def _connect(self) -> "_Records":
         connection = sqlite3.connect(self._path, timeout=0.2, isolation_level=None)
         try:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -133,25 +160,49 @@ class SqliteStore:
         except BaseException:
             connection.close()
             raise
-        self._records = _Records(connection)
+        return _Records(connection)
 
-    def _transact(self, work: Callable[[Transaction], T], durable: bool) -> T:
-        assert self._records is not None
-        execute = self._records.connection.execute
+
+_Outcome = tuple[_Job, Any, BaseException | None]
+
+
+def _commit(records: "_Records", jobs: list[_Job]) -> list[_Outcome]:
+    """Run pieces of work in one transaction. One that raises is undone alone; if the commit fails, all fail."""
+    execute = records.connection.execute
+    durable = any(job.durable for job in jobs)
+    try:
         if durable:
             execute("PRAGMA synchronous = FULL")
         execute("BEGIN")
-        try:
-            result = work(self._records)
-            execute("COMMIT")
-        except BaseException:
-            if self._records.connection.in_transaction:
-                execute("ROLLBACK")
+        outcomes = [_attempt(records, job) for job in jobs]
+        execute("COMMIT")
+        if durable:
+            execute("PRAGMA synchronous = NORMAL")
+    except BaseException as error:  # Whoever waits gets it.
+        with suppress(sqlite3.Error):
+            execute("ROLLBACK")
+        return [(job, None, error) for job in jobs]
+    return outcomes
+
+
+def _attempt(records: "_Records", job: _Job) -> _Outcome:
+    """Run one piece of work.
+
+    Raises:
+        sqlite3.Error: if the whole transaction is lost with it.
+    """
+    assert job.work is not None
+    execute = records.connection.execute
+    execute("SAVEPOINT work")
+    try:
+        outcome: _Outcome = (job, job.work(records), None)
+    except BaseException as error:
+        if not records.connection.in_transaction:
             raise
-        finally:
-            if durable:
-                execute("PRAGMA synchronous = NORMAL")
-        return result
+        execute("ROLLBACK TO work")
+        outcome = (job, None, error)
+    execute("RELEASE work")
+    return outcome
 
 
 def _finish(done: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:

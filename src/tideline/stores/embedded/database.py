@@ -6,18 +6,17 @@ was cached is read again. A failed fsync is different: what was written may be l
 so nothing but a new process may go on.
 """
 
-import asyncio
+import fcntl
 import secrets
 from pathlib import Path
-from typing import Self, cast
+from typing import cast
 
-from rocksdict import Rdict, WriteBatch, WriteOptions
+from rocksdict import AccessType, Rdict, WriteBatch, WriteOptions
 
 from tideline.timeline.contract import StoreError, StoreFailed, StoreLocked, StoreUnavailable
 
 from .keys import FAMILIES
 from .options import EmbeddedOptions, database_options, durable
-from .store import EmbeddedStore
 
 FORMAT = b"1"
 
@@ -25,9 +24,10 @@ FORMAT = b"1"
 class Database:
     """An open RocksDB database with its column families; all methods may raise :class:`StoreError`."""
 
-    def __init__(self, path: Path, options: EmbeddedOptions) -> None:
+    def __init__(self, path: Path, options: EmbeddedOptions, *, read_only: bool = False) -> None:
         self.path = path
         self.options = options
+        self.read_only = read_only
         self.generation = 0
         """Grows with each opening: what was cached before is void."""
         self.broken: str | None = None
@@ -36,9 +36,17 @@ class Database:
 
     def _open(self) -> None:
         database, families = database_options(self.options)
-        self.path.mkdir(parents=True, exist_ok=True)
+        access = AccessType.read_write()
+        if self.read_only:
+            access = AccessType.read_only()
+            # All files are opened now: another process that has the database open may remove them later.
+            database.set_max_open_files(-1)
+            if not (self.path / "CURRENT").exists():
+                raise StoreError(f"no data in {self.path}")
+        else:
+            self.path.mkdir(parents=True, exist_ok=True)
         try:
-            self.rdict = Rdict(str(self.path), database, column_families=families)
+            self.rdict = Rdict(str(self.path), database, column_families=families, access_type=access)
         except Exception as error:
             raise _named(error, self.path) from error
         # Handles are looked up once: they are used for every record.
@@ -48,7 +56,7 @@ class Database:
         self.broken = None
         try:
             found = self.rdict.get(b"format")
-            if found is None:
+            if found is None and not self.read_only:
                 self.rdict.put(b"format", FORMAT, write_opt=self._durable)
         except Exception as error:
             self.broken = str(error)
@@ -57,6 +65,10 @@ class Database:
         if found not in (None, FORMAT):
             self._close()
             raise StoreError(f"{self.path} has format {found!r}; this version reads {FORMAT!r}")
+
+    def family(self, name: str) -> Rdict:
+        """Return a column family, to read from."""
+        return self.families[name]
 
     def ensure(self) -> None:
         """Make the database usable, opening it anew if a write has failed."""
@@ -82,6 +94,8 @@ class Database:
         key = f"{app}/epoch".encode()
         found = self.rdict.get(key)
         if found is None:
+            if self.read_only:
+                raise StoreError(f"no app {app} in {self.path}")
             found = secrets.token_urlsafe(9).encode()
             batch = WriteBatch(raw_mode=True)
             batch.put(key, found)
@@ -102,6 +116,18 @@ class Database:
         """Close the database; everything committed stays."""
         self._close()
 
+    def in_use(self) -> bool:
+        """Tell whether another process has the database open for writing."""
+        try:
+            with (self.path / "LOCK").open("rb") as lock:
+                # RocksDB's lock is of the same kind; this one ends with the block.
+                fcntl.lockf(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+        except FileNotFoundError:
+            pass
+        return False
+
 
 def _named(error: Exception, path: Path) -> StoreError:
     """Turn RocksDB's words into what they mean for the caller."""
@@ -112,56 +138,3 @@ def _named(error: Exception, path: Path) -> StoreError:
     if "fsync" in lowered or "fdatasync" in lowered or "while sync" in lowered:
         return StoreFailed(f"{path}: {text}")
     return StoreUnavailable(f"{path}: {text}")
-
-
-class EmbeddedBackend:
-    """Data in one folder, open in this process alone (implements ``Backend``)."""
-
-    def __init__(self, path: Path | str, options: EmbeddedOptions | None = None) -> None:
-        self._database = Database(Path(path), options or EmbeddedOptions())
-        self._stores: dict[str, EmbeddedStore] = {}
-
-    async def store(self, app: str = "main") -> EmbeddedStore:
-        """Return an app's store."""
-        if app not in self._stores:
-            self._database.ensure()
-            self._stores[app] = EmbeddedStore(self._database, app, self._database.epoch(app))
-        return self._stores[app]
-
-    def apps(self) -> list[str]:
-        """Return all apps that have data."""
-        return self._database.apps()
-
-    async def probe(self) -> None:
-        """Find out whether the database can serve, opening it anew if a write has failed."""
-        self._database.ensure()
-
-    async def close(self) -> None:
-        """Close the database."""
-        self._database.close()
-        await asyncio.sleep(0)
-
-
-class open_embedded:
-    """Open a folder as a store for one app: ``async with tideline.open_store("./data") as store``.
-
-    Raises:
-        StoreLocked: if another process has it open.
-    """
-
-    def __init__(self, path: Path | str, *, app: str = "main", options: EmbeddedOptions | None = None) -> None:
-        self._path = path
-        self._app = app
-        self._options = options
-        self._backend: EmbeddedBackend | None = None
-
-    async def __aenter__(self) -> EmbeddedStore:
-        self._backend = EmbeddedBackend(self._path, self._options)
-        return await self._backend.store(self._app)
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._backend is not None:
-            await self._backend.close()
-
-    def __await__(self) -> "Self":
-        raise TypeError("use 'async with open_store(...) as store'")

@@ -1,7 +1,6 @@
 """One batch on its way into RocksDB (implements ``Unit``)."""
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
 
 import msgspec
 from rocksdict import WriteBatch
@@ -11,73 +10,69 @@ from tideline.timeline.contract import StoreError
 from tideline.timeline.records import Room
 
 from .keys import SENT, Keys, number
-
-if TYPE_CHECKING:
-    from .store import EmbeddedStore
+from .working import Working
 
 _pack = msgspec.msgpack.Encoder().encode
 
 
 class EmbeddedUnit:
-    """Rooms come from the store's cache and are changed in place; a unit that fails has them read again."""
+    """Rooms come from working memory and are changed in place; a unit that fails has them read again."""
 
-    __slots__ = ("_store", "committed", "placements", "room", "touched")
+    __slots__ = ("_working", "committed", "placements", "room", "touched")
 
-    def __init__(
-        self, store: "EmbeddedStore", conversations: Collection[str], placements: dict[SendKey, Placement]
-    ) -> None:
-        self._store = store
+    def __init__(self, working: Working, conversations: Collection[str], placements: dict[SendKey, Placement]) -> None:
+        self._working = working
         self.placements = placements
         self.touched = conversations
         self.committed = False
-        self.room = store.cached_room
+        self.room = working.room
 
     def add_room(self, room: Room) -> None:
         """Let a new conversation be found."""
-        self._store.cache_room(room)
+        self._working.cache_room(room)
 
-    async def heads(self, users: Collection[str]) -> dict[str, int]:
-        """Return the heads of these users' timelines."""
-        head = self._store.head
-        return {user: head(user) for user in users}
+    async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:
+        """Return the heads of the timelines that these runs continue."""
+        head = self._working.head
+        return {user: head(user) for user in runs}
 
     async def commit(self, changes: Changes) -> None:
         """Write everything in one synced batch."""
-        store = self._store
-        keys, handles = store.keys, store.database.handles
+        working = self._working
+        keys, handles = working.keys, working.database.handles
         batch = WriteBatch(raw_mode=True)
         put = batch.put
         family = handles["messages"]
         for place, text in changes.messages:
             put(keys.app + place, text, family)
         for user, run in changes.runs.items():
-            _put_run(batch, store, user, run)
+            _put_run(batch, working, user, run)
         family = handles["conversations"]
         for id_, record in changes.conversations.items():
             put(keys.conversation(id_), _pack(record), family)
-        _put_members(batch, store, changes)
+        _put_members(batch, working, changes)
         family = handles["sends"]
-        prefix = keys.generation(store.generation)
+        prefix = keys.generation(working.generation)
         for key, placement in changes.placements.items():
             value = SENT.pack(placement.message_seq, placement.seq, placement.time)
             put(prefix + key.encode(), value, family)
         try:
-            store.database.write(batch)
+            working.database.write(batch)
         except StoreError:
-            store.forget((), changes.runs)
+            working.forget((), changes.runs)
             raise
-        heads = store.heads
+        heads = working.heads
         for user, run in changes.runs.items():
             heads.put(user, run.last)
         for id_ in changes.conversations:
-            store.reweigh(id_)
+            working.reweigh(id_)
         self.committed = True
 
 
-def _put_run(batch: WriteBatch, store: "EmbeddedStore", user: str, run: Run) -> None:
-    handles = store.database.handles
+def _put_run(batch: WriteBatch, working: Working, user: str, run: Run) -> None:
+    handles = working.database.handles
     put, family = batch.put, handles["entries"]
-    key = store.keys.user(user)
+    key = working.keys.user(user)
     prefix = key + b"\0"
     seq = run.first
     for post in run.posts:
@@ -86,9 +81,9 @@ def _put_run(batch: WriteBatch, store: "EmbeddedStore", user: str, run: Run) -> 
     put(key, (seq - 1).to_bytes(8, "big"), handles["heads"])
 
 
-def _put_members(batch: WriteBatch, store: "EmbeddedStore", changes: Changes) -> None:
-    keys: Keys = store.keys
-    handles = store.database.handles
+def _put_members(batch: WriteBatch, working: Working, changes: Changes) -> None:
+    keys: Keys = working.keys
+    handles = working.database.handles
     for (conversation, user, joined), last in changes.left.items():
         batch.put(keys.left(conversation, user, joined), number(last), handles["left"])
         if (conversation, user) not in changes.members:

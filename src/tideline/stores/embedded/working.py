@@ -1,0 +1,137 @@
+"""What the sequencer works with: rooms, heads and idempotency records, read when asked for and kept in bounded memory.
+
+Between the beginning of a unit and its commit this is ahead of the database; after a unit that failed, or after the
+database was opened anew, it is read again.
+"""
+
+import time
+from collections.abc import Collection, Iterable
+
+import msgspec
+from rocksdict import WriteBatch
+
+from tideline.timeline import refs
+from tideline.timeline.bounded import Bounded
+from tideline.timeline.changes import Placement, SendKey, read_send_key
+from tideline.timeline.records import Conversation, Member, Room
+
+from .database import Database
+from .keys import SENT, Keys, read_number
+from .ranges import many, pairs
+
+_conversation = msgspec.msgpack.Decoder(Conversation).decode
+_member = msgspec.msgpack.Decoder(Member).decode
+
+
+class _Body(msgspec.Struct):
+    body: msgspec.Raw
+
+
+_body = msgspec.json.Decoder(_Body).decode
+
+
+class Working:
+    """The working memory of one app."""
+
+    def __init__(self, database: Database, keys: Keys) -> None:
+        self.database = database
+        self.keys = keys
+        self.heads: Bounded[str, int] = Bounded(database.options.cached_heads)
+        self.rooms: Bounded[str, Room] = Bounded(database.options.cached_members)
+        self.generation = 0
+        """The idempotency generation of now."""
+        self._earlier = True
+        self._seen = database.generation
+        self.turn_generation()
+
+    def ensure(self) -> None:
+        """Have an open database; after one was opened anew, nothing kept here counts."""
+        if self.database.broken is not None:
+            self.database.ensure()
+        if self._seen != self.database.generation:
+            self._seen = self.database.generation
+            self.rooms.clear()
+            self.heads.clear()
+            self._earlier = True
+
+    def forget(self, rooms: Iterable[str], users: Iterable[str]) -> None:
+        """Drop what is cached of these, because it may not be what is stored."""
+        for conversation in rooms:
+            self.rooms.drop(conversation)
+        for user in users:
+            self.heads.drop(user)
+
+    def turn_generation(self) -> None:
+        """Move on to the idempotency generation of now, dropping the one before the last.
+
+        A record is looked for in this generation and in the one before, each as long as the time to live.
+        """
+        now = int(time.time()) // max(1, self.database.options.client_id_ttl)
+        if now <= self.generation:
+            return
+        earlier, present = self.keys.generation(now - 1), self.keys.generation(now)
+        if self.generation:
+            batch = WriteBatch(raw_mode=True)
+            batch.delete_range(self.keys.generation(0), earlier, self.database.handles["sends"])
+            self.database.write(batch, sync=False)
+        self.generation = now
+        self._earlier = next(pairs(self.database.family("sends"), earlier, present), None) is not None
+
+    def placements(self, sends: Collection[SendKey]) -> dict[SendKey, Placement]:
+        """Return where messages went, of those that are known and within their time to live."""
+        family = self.database.family("sends")
+        placements: dict[SendKey, Placement] = {}
+        generations = (self.generation, self.generation - 1) if self._earlier else (self.generation,)
+        for generation in generations:
+            prefix = self.keys.generation(generation)
+            found = many(family, [prefix + key.encode() for key in sends])
+            # Nearly always none is known.
+            if any(found):
+                placements |= {
+                    key: self._placement(key, value)
+                    for key, value in zip(sends, found, strict=True)
+                    if value is not None
+                }
+        return placements
+
+    def _placement(self, key: SendKey, value: bytes) -> Placement:
+        message_seq, seq, sent = SENT.unpack(value)
+        _, conversation, _ = read_send_key(key)
+        text = self.database.family("messages").get(self.keys.app + refs.place(conversation.encode(), message_seq))
+        body = bytes(_body(text).body) if text is not None else b""
+        return Placement(message_seq, sent, body, seq)
+
+    def head(self, user: str) -> int:
+        """Return a timeline's head."""
+        head = self.heads.items.get(user)
+        if head is None:
+            found = self.database.family("heads").get(self.keys.user(user))
+            head = 0 if found is None else read_number(found)
+            self.heads.put(user, head)
+        return head
+
+    def room(self, conversation: str) -> Room | None:
+        """Return a conversation with its members from memory, or read it into memory."""
+        room = self.rooms.items.get(conversation)
+        if room is None:
+            found = self.database.family("conversations").get(self.keys.conversation(conversation))
+            if found is None:
+                return None
+            prefix = self.keys.under(conversation)
+            members = {
+                key[len(prefix) :].decode(): _member(value)
+                for key, value in pairs(self.database.family("members"), prefix, prefix + b"\xff")
+            }
+            room = Room(_conversation(found), members)
+            self.cache_room(room)
+        return room
+
+    def cache_room(self, room: Room) -> None:
+        """Keep a conversation in memory, as the youngest."""
+        self.rooms.put(room.conversation.id, room, 1 + len(room.members))
+
+    def reweigh(self, conversation: str) -> None:
+        """Account for members who came or went."""
+        room = self.rooms.items.get(conversation)
+        if room is not None and self.rooms.weight_of(conversation) != 1 + len(room.members):
+            self.cache_room(room)
