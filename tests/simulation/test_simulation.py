@@ -77,5 +77,9 @@ def test_a_server_that_loses_entries_is_found_out(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Outbox, "entries", entries)
     monkeypatch.setattr(Outbox, "page", lambda self, last, head: False)
     with pytest.raises(Violated):
-        for seed in range(20):
-            Simulation(seed).run()
+        run_all(20)
+
+
+def run_all(seeds: int) -> None:
+    for seed in range(seeds):
+        Simulation(seed).run()

@@ -16,14 +16,15 @@ import msgspec
 
 from tideline.client.policy import Policy
 from tideline.protocol import requests
-from tideline.stores.memory import MemoryStore, Tables
+from tideline.stores.memory import Tables
 from tideline.timeline.changes import Changes
 from tideline.timeline.contract import StoreFailed, StoreUnavailable
 
 from . import loop as virtual
 from .device import SimDevice
-from .node import Bus, Node, task_factory
+from .node import Exchange, Node, task_factory
 from .oracle import Oracle
+from .store import Database
 
 CALM = 400.0
 """Virtual seconds in which everything has to arrive once nothing goes wrong any more."""
@@ -78,7 +79,7 @@ class Simulation:
             Violated: if an invariant does not hold.
         """
         try:
-            virtual.run(self._main)
+            virtual.run(self._main, self.random)
         except RuntimeError:
             if self._error is None:
                 raise
@@ -90,12 +91,12 @@ class Simulation:
         loop.set_task_factory(task_factory)
         loop.set_exception_handler(self._unhandled)
         random = self.random
-        self.store = MemoryStore(epoch="e0", client_id_ttl=self.limits["client_id_ttl"])
+        self.store = Database(epoch="e0", client_id_ttl=self.limits["client_id_ttl"])
         self.store.clock = lambda: virtual.EPOCH + loop.virtual
-        self.store.pause = self._pause
+        self.store.pause = self.pause
         self.store.fault = self._fault
         self.oracle = Oracle(self, self.store)
-        self.bus = Bus(self)
+        self.exchange = Exchange(self)
         self.nodes = [Node(f"n{number}", self.store, self) for number in range(random.choice((1, 1, 2, 3)))]
         for node in self.nodes:
             node.start()
@@ -158,7 +159,7 @@ class Simulation:
         random, loud = self.random, self.loud
         if not loud:
             return
-        self.bus.loss = random.choice((0.0, 0.1, 0.5, 1.0))
+        self.exchange.loss = random.choice((0.0, 0.1, 0.5, 1.0))
         self._kill = random.choice((0.0, 0.001, 0.01)) * loud
         fails = random.random() < 0.4
         crashes = random.random() < 0.5
@@ -236,7 +237,8 @@ class Simulation:
             return StoreUnavailable("full", after) if kind < 0.5 else SeemedToFail("lost", after)
         return None
 
-    async def _pause(self) -> None:
+    async def pause(self) -> None:
+        """Take time, perhaps: whatever waits for the database or the network."""
         if self.random.random() < 0.3:
             await asyncio.sleep(self.random.choice((0, 0.001, 0.01, 0.05)))
 
@@ -288,7 +290,7 @@ class Simulation:
             self._start_node(node)
 
     def _heal(self) -> None:
-        self.bus.loss = self._failing = self._kill = 0.0
+        self.exchange.loss = self._failing = self._kill = 0.0
         for node in self.nodes:
             self._start_node(node)
         for device in self.devices:
