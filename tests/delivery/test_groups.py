@@ -378,7 +378,9 @@ async def test_a_group_of_a_thousand_is_within_the_limit_and_one_more_is_not(eng
     assert await engine.refused("alice", "add", conversation=TEAM, members=["one-more"]) == "too_large"
 
 
-@pytest.mark.parametrize(("title", "fits"), [("x" * 256, True), ("x" * 257, False), ("é" * 128, True), ("é" * 129, False)])
+@pytest.mark.parametrize(
+    ("title", "fits"), [("x" * 256, True), ("x" * 257, False), ("é" * 128, True), ("é" * 129, False)]
+)
 async def test_a_title_is_bounded_in_bytes(engine: Desk, title: str, fits: bool) -> None:
     if fits:
         assert (await engine.do("alice", "create", conversation=TEAM, title=title))["state"]["title"] == title
@@ -465,7 +467,9 @@ async def test_a_page_of_members_stays_within_page_bytes(tmp_path: Path) -> None
         found: list[str] = []
         next_ = None
         while True:
-            page = await engine.ask("alice", "members", conversation=TEAM, limit=1000, **({"next": next_} if next_ else {}))
+            page = await engine.ask(
+                "alice", "members", conversation=TEAM, limit=1000, **({"next": next_} if next_ else {})
+            )
             assert len(str(page)) < 4096 + 300
             found += [member["user"] for member in page["members"]]
             next_ = page["next"]

@@ -94,9 +94,7 @@ async def test_a_message_keeps_what_was_sent(engine: Desk) -> None:
 @pytest.mark.parametrize("reply_to", [2, 99])
 async def test_a_reply_to_beyond_the_head_is_refused_and_nothing_stored(engine: Desk, reply_to: int) -> None:
     await engine.say("alice", "bob")
-    assert (
-        await engine.refused("alice", "send", to="bob", client_id="c", body={}, reply_to=reply_to) == "bad_request"
-    )
+    assert await engine.refused("alice", "send", to="bob", client_id="c", body={}, reply_to=reply_to) == "bad_request"
     assert await engine.refused("alice", "send", to="new", client_id="c", body={}, reply_to=1) == "bad_request"
     assert await engine.head("alice") == 1
     assert list(await engine.states("alice")) == [CHAT]

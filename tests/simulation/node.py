@@ -48,7 +48,7 @@ class Watching(Observer):
     def commit_failed(self, reason: str) -> None:
         self._simulation.counts["commits failed"] += 1
 
-    def bus_connected(self) -> None:
+    def bus(self, connected: bool) -> None:
         pass
 
     def store_failed(self, reason: str) -> None:

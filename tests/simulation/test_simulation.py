@@ -9,7 +9,7 @@ from tideline.delivery.outbox import Outbox, Output
 from .__main__ import command
 from .world import Simulation, Violated
 
-SEEDS = 160
+SEEDS = 120
 PER_TEST = 8
 LARGE = (7_000_001,)
 

@@ -26,8 +26,8 @@ from .node import Exchange, Node, task_factory
 from .oracle import Oracle
 from .store import Database
 
-CALM = 400.0
-"""Virtual seconds in which everything has to arrive once nothing goes wrong any more."""
+PATIENCE = 120.0
+"""Virtual seconds without any progress, once nothing goes wrong any more, after which it is called stuck."""
 
 
 class Violated(Exception):
@@ -52,8 +52,6 @@ class Simulation:
         self.large = large
         self.users = [f"u{number}" for number in range(random.randrange(150, 300) if large else random.randrange(3, 9))]
         self.seconds = 30.0 if large else random.choice((20.0, 40.0, 60.0))
-        self.pace = 6.0 if large else random.choice((0.3, 1.0, 3.0))
-        """Seconds between two acts of one device, on average."""
         self.heartbeat = random.choice((5.0, 15.0, 30.0))
         self.high_water = random.choice((2_000, 16_000, 262_144))
         self.largest_commit = 1_500_000
@@ -64,6 +62,8 @@ class Simulation:
             page=random.choice((1, 3, 20, 200)),
             snapshot=random.choice((1, 3, 200)),
         )
+        self.pace = 6.0 if large else random.choice((1.0, 3.0) if self.policy.page < 20 else (0.3, 1.0, 3.0))
+        """Seconds between two acts of one device, on average."""
         self.limits: dict[str, Any] = {"client_id_ttl": random.choice((60, 86_400))}
         self.loud = random.choice((0.0, 0.3, 1.0))
         """How much goes wrong."""
@@ -88,7 +88,7 @@ class Simulation:
 
     async def _main(self, loop: virtual.VirtualLoop) -> None:
         self.loop = loop
-        loop.set_task_factory(task_factory)
+        loop.set_task_factory(task_factory)  # type: ignore[arg-type]
         loop.set_exception_handler(self._unhandled)
         random = self.random
         self.store = Database(epoch="e0", client_id_ttl=self.limits["client_id_ttl"])
@@ -123,9 +123,12 @@ class Simulation:
             self.oracle.check_bounds()
 
     async def _come_to_rest(self) -> None:
-        deadline = self.loop.time() + CALM
+        progress, since = -1, 0.0
         while (missing := self.oracle.complete()) is not None:
-            if self.loop.time() > deadline:
+            made = self.counts["entries applied"] + self.counts["acknowledged"] + self.counts["states staged"]
+            if made != progress:
+                progress, since = made, self.loop.time()
+            elif self.loop.time() > since + PATIENCE:
                 self.failed("D3", f"not everything arrives: {missing}")
             await asyncio.sleep(1)
 
