@@ -155,7 +155,17 @@ async def _measure(case: Case, seconds: float, postgres: PostgresServer, nats: N
             "postgres_us": lambda: _tree_seconds(postgres.process.pid),  # type: ignore[union-attr]
             "nats_us": lambda: cpu_seconds(nats.process.pid),  # type: ignore[union-attr]
         }
-        before = await _state(postgres, name, running), {key: probe() for key, probe in probes.items()}
+
+        async def sample() -> tuple[Outcome, Outcome]:
+            return await _state(postgres, name, running), {key: probe() for key, probe in probes.items()}
+
+        samples: list[asyncio.Task[tuple[Outcome, Outcome]]] = []
+
+        def progress(share: float) -> None:
+            """Take a sample when the window begins and another before it ends: connecting is not counted."""
+            if not samples or (share > 0.8 and len(samples) == 1):
+                samples.append(asyncio.create_task(sample()))
+
         job = Job(
             load=case.load,
             server="product",
@@ -168,8 +178,8 @@ async def _measure(case: Case, seconds: float, postgres: PostgresServer, nats: N
             warm_up=1.0 if seconds > 1 else 0.3,
             parameters=case.parameters,
         )
-        outcome = await load(job, lambda share: None)
-        after = await _state(postgres, name, running), {key: probe() for key, probe in probes.items()}
+        outcome = await load(job, progress)
+        before, after = [await task for task in samples]
     state = {key: after[0][key] - before[0][key] for key in after[0]}
     messages = max(1.0, state["messages"])
     return outcome | {

@@ -16,7 +16,7 @@ from tideline import secret
 from tideline.bus.contract import Bus
 from tideline.bus.nats import NatsBus
 from tideline.bus.notify import NotifyBus
-from tideline.config import Settings, SettingsError
+from tideline.config import Settings
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.shared import SharedEngine
 from tideline.demo.scene import Scene
@@ -43,8 +43,6 @@ EXIT_FAILED = 70
 
 def keys(settings: Settings) -> dict[str, Key]:
     """Return the keys of all apps; the main one is made in the data folder if it is not given."""
-    if settings.store is not None and settings.secret is None:
-        raise SettingsError("with --store, give all nodes the same key: TIDELINE_SECRET")
     main = settings.secret or secret.load_or_make(settings.data)
     return {
         MAIN: Key(main, settings.algorithm),
@@ -57,6 +55,7 @@ def postgres_options(settings: Settings) -> PostgresOptions:
     return PostgresOptions(
         connections=settings.store_connections,
         timeout=settings.store_timeout,
+        distributed=settings.store_distributed,
         cached_members=settings.cached_members,
         client_id_ttl=settings.limit_client_id_ttl,
     )
@@ -236,13 +235,8 @@ class Server:
 
 
 def _backend(settings: Settings) -> Backend:
-    keys(settings)
     if settings.store is None:
-        if settings.bus is not None:
-            raise SettingsError("--bus is between the nodes of one --store")
         return EmbeddedBackend(store_path(settings.data), embedded_options(settings))
-    if not settings.store.startswith(("postgresql://", "postgres://")):
-        raise SettingsError("--store takes a URL that begins with postgresql://")
     return PostgresBackend(settings.store, postgres_options(settings))
 
 

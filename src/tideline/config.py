@@ -109,6 +109,9 @@ class Settings:
         ),
     ] = None
     store_connections: Annotated[int, _help("Connections to the database, at most.")] = 8
+    store_distributed: Annotated[
+        bool, _help("The database is distributed by Citus: write to one table per statement.")
+    ] = False
     store_timeout: Annotated[float, _help("Seconds after which the database counts as unavailable.")] = 5.0
     secret: Annotated[
         str | None,
@@ -182,6 +185,12 @@ class Settings:
             if not is_name(app):
                 raise SettingsError(f"--apps: {app!r} can't name an app")
             _check_key(f"--apps.{app}", key, _HS256)
+        if self.store is not None and not self.store.startswith(("postgresql://", "postgres://")):
+            raise SettingsError("--store takes a URL that begins with postgresql://")
+        if self.store is not None and self.secret is None:
+            raise SettingsError("with --store, give all nodes the same key: TIDELINE_SECRET")
+        if self.bus is not None and self.store is None:
+            raise SettingsError("--bus is between the nodes of one --store")
         if self.demo and not is_loopback(self.host):
             raise SettingsError(f"--demo lets everyone be anyone: only on loopback, not on {self.host}")
 

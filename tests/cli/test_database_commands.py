@@ -5,10 +5,13 @@ import os
 import sys
 
 from tests.harness.postgres import PostgresServer
+from tests.stores.places import append, make_room, put_room
 from tideline.stores.postgres import open_postgres
 
+SECRET = "0123456789abcdef0123456789abcdef"
 
-async def tideline(*arguments: str, secret: str | None = "secret") -> tuple[int | None, str]:
+
+async def tideline(*arguments: str, secret: str | None = SECRET) -> tuple[int | None, str]:
     """Run the command; return its status and what it said."""
     environment = {name: value for name, value in os.environ.items() if name != "TIDELINE_SECRET"}
     if secret is not None:
@@ -55,13 +58,38 @@ async def test_new_epoch_gives_every_app_one_or_those_that_are_named(postgres: P
 
 async def test_what_nodes_cannot_share_is_refused(postgres: PostgresServer) -> None:
     url = await postgres.database()
-    for arguments, secret, message in (
-        ([f"--store={url}"], None, "give all nodes the same key: TIDELINE_SECRET"),
-        (["--store=mysql://host/name"], "secret", "--store takes a URL that begins with postgresql://"),
-        (["--bus=nats://127.0.0.1:4222"], "secret", "--bus is between the nodes of one --store"),
-        (["--store=postgresql://tests@127.0.0.1:1/none"], "secret", "PostgreSQL: "),
+    for arguments, secret, wrong, message in (
+        ([f"--store={url}"], None, 2, "give all nodes the same key: TIDELINE_SECRET"),
+        (["--store=mysql://host/name"], SECRET, 2, "--store takes a URL that begins with postgresql://"),
+        (["--bus=nats://127.0.0.1:4222"], SECRET, 2, "--bus is between the nodes of one --store"),
+        (["--store=postgresql://tests@127.0.0.1:1/none"], SECRET, 1, "PostgreSQL: "),
     ):
         status, said = await tideline("serve", "--port=0", *arguments, secret=secret)
-        assert status == 1, said
+        assert status == wrong, said
         assert message in said
         assert "Traceback" not in said
+
+
+async def test_check_verifies_a_database_and_names_what_is_broken(postgres: PostgresServer) -> None:
+    url = await postgres.database()
+    database = url.rpartition("/")[2]
+    async with open_postgres(url) as store:
+        room = make_room("d:alice~bob", "alice", "bob")
+        await put_room(store, room)
+        event = '{"type":"custom","name":"note","data":null}'
+        await append(store, {"alice": [event, event, event], "bob": [event]})
+        await append(store, {"alice": [event]})
+        await store.trim("alice", 3)
+    status, said = await tideline("check", f"--store={url}")
+    assert status == 0, said
+    assert "Everything is as it must be, in 1 app." in said
+    for damage in (
+        "DELETE FROM tideline.entries WHERE owner = 'main/alice' AND last = 4",
+        "UPDATE tideline.entries SET refs = '' WHERE owner = 'main/bob'",
+        "DELETE FROM tideline.memberships WHERE owner = 'main/bob'",
+        "UPDATE tideline.rooms SET data = '\\x00'",
+    ):
+        await postgres.execute(damage, database)
+        status, said = await tideline("check", f"--store={url}")
+        assert status == 1, damage
+        assert "broken: " in said

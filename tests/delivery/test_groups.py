@@ -444,8 +444,7 @@ async def test_members_come_longest_standing_first_in_pages(team: Desk) -> None:
     await team.do("alice", "add", conversation=TEAM, members=["aaron", "zoe"])
     found, next_ = [], None
     while True:
-        fields = {"next": next_} if next_ else {}
-        page = await team.ask("zoe", "members", conversation=TEAM, limit=2, **fields)
+        page = await team.ask("zoe", "members", conversation=TEAM, limit=2, next=next_)
         assert len(page["members"]) <= 2
         found += page["members"]
         next_ = page["next"]
@@ -467,9 +466,7 @@ async def test_a_page_of_members_stays_within_page_bytes(tmp_path: Path) -> None
         found: list[str] = []
         next_ = None
         while True:
-            page = await engine.ask(
-                "alice", "members", conversation=TEAM, limit=1000, **({"next": next_} if next_ else {})
-            )
+            page = await engine.ask("alice", "members", conversation=TEAM, limit=1000, next=next_)
             assert len(str(page)) < 4096 + 300
             found += [member["user"] for member in page["members"]]
             next_ = page["next"]

@@ -4,13 +4,14 @@ import asyncio
 import itertools
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import aiohttp
 
-from tideline.stores.postgres import PostgresStore, open_postgres
+from tideline.check import Report, check
+from tideline.stores.postgres import PostgresStore, open_postgres, postgres_surveys
 from tideline.timeline import refs
 from tideline.timeline.records import Room
 
@@ -150,17 +151,26 @@ async def reader(url: str, token: str, name: str = "reader") -> AsyncIterator[Re
 
 async def assert_sound(url: str, acked: Sequence[Acked]) -> dict[str, int]:
     """Check every timeline of a database, and that nothing acknowledged is lost; return the heads by user."""
+    report = Report(10)
+    async with postgres_surveys(url) as surveys:
+        for survey in surveys:
+            await check(survey, report, lambda records: None)
+    assert report.sound, report.examples
     async with open_postgres(url) as store:
         messages: dict[tuple[str, int], str] = {}
         rooms: dict[str, Room] = {}
-        async for conversation in store.all_conversations():
-            room = await store.room(conversation.id)
+        heads, places = await _timelines(store, {message.sender for message in acked})
+        for id_ in {id_ for user in heads for id_ in await store.conversations(user)}:
+            room = await store.room(id_)
             assert room is not None
-            rooms[conversation.id] = room
-            found = await store.history(conversation.id, 1, conversation.head + 100, 10**6, backwards=False)
-            assert [seq for seq, _ in found] == list(range(1, conversation.head + 1)), conversation.id
-            messages |= {(conversation.id, seq): text.decode() for seq, text in found}
-        heads, places = await _timelines(store)
+            rooms[id_] = room
+            head = room.conversation.head
+            found = await store.history(id_, 1, head + 100, 10**6, backwards=False)
+            assert [seq for seq, _ in found] == list(range(1, head + 1)), id_
+            messages |= {(id_, seq): text.decode() for seq, text in found}
+        others = {user for room in rooms.values() for user in room.members} - heads.keys()
+        more, also = await _timelines(store, others)
+        heads, places = heads | more, places | also
         for message in acked:
             assert message.client_id in messages[message.conversation, message.message_seq]
             assert places[message.sender][message.conversation, message.message_seq] == message.seq
@@ -172,10 +182,13 @@ async def assert_sound(url: str, acked: Sequence[Acked]) -> dict[str, int]:
     return heads
 
 
-async def _timelines(store: PostgresStore) -> tuple[dict[str, int], dict[str, dict[tuple[str, int], int]]]:
+async def _timelines(
+    store: PostgresStore, users: Iterable[str]
+) -> tuple[dict[str, int], dict[str, dict[tuple[str, int], int]]]:
     heads: dict[str, int] = {}
     places: dict[str, dict[tuple[str, int], int]] = {}
-    async for user, span in store.users():
+    for user in users:
+        span = await store.span(user)
         heads[user] = span.head
         entries = await store.read(user, 0, 10**6)
         assert [seq for seq, _ in entries] == list(range(1, span.head + 1)), user

@@ -67,6 +67,14 @@ class ServerProcess:
         async with asyncio.timeout(timeout):
             return await process.wait()
 
+    def memory(self) -> int:
+        """Return the bytes that the process holds in memory."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) * 1024
+
     def token(
         self, user: str, device: str | None = None, scope: Scope = "user", app: str = "main", days: float = 1
     ) -> str:

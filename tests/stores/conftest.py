@@ -9,7 +9,7 @@ from tests.harness.postgres import PostgresServer
 from tests.stores.places import EmbeddedPlace, MemoryPlace, Place, PostgresPlace
 
 
-@pytest.fixture(params=["embedded", "memory", "postgres"])
+@pytest.fixture(params=["embedded", "memory", "postgres", "postgres distributed"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer) -> AsyncIterator[Place]:
     made: Place
     if request.param == "embedded":
@@ -17,7 +17,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgr
     elif request.param == "memory":
         made = MemoryPlace()
     else:
-        made = PostgresPlace(await postgres.database())
+        made = PostgresPlace(await postgres.database(), distributed=request.param != "postgres")
     yield made
     await made.close()
 

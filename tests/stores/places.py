@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions
 from tideline.stores.memory import MemoryStore
 from tideline.stores.postgres import PostgresBackend, PostgresOptions, PostgresStore
@@ -67,15 +69,15 @@ class MemoryPlace:
 
 
 class PostgresPlace:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, distributed: bool = False) -> None:
         self.url = url
         self.backends: list[PostgresBackend] = []
 
-        self.options = PostgresOptions(connections=4)
+        self.options = PostgresOptions(connections=4, distributed=distributed)
 
     async def open(self, app: str = "main", *, ttl: int | None = None) -> Store:
         if ttl is not None:
-            self.options = PostgresOptions(connections=4, client_id_ttl=ttl)
+            self.options = msgspec.structs.replace(self.options, client_id_ttl=ttl)
         if not self.backends:
             return await self.beside(app)
         return await self.backends[0].store(app)

@@ -15,6 +15,7 @@ from tideline.check import Promise, Report, check
 from tideline.check.report import EXAMPLES
 from tideline.config import Settings
 from tideline.stores.embedded import EmbeddedSurveys
+from tideline.stores.postgres import postgres_surveys
 
 from .configuration import Config, Data, load
 
@@ -25,15 +26,23 @@ def check_(
     examples: Annotated[
         int, Parameter(help="How many broken things to name, of each kind.", validator=validators.Number(gte=0))
     ] = EXAMPLES,
+    store: Annotated[
+        str | None, Parameter(env_var="TIDELINE_STORE", help="URL of a PostgreSQL database, instead of the folder.")
+    ] = None,
     config: Config = None,
 ) -> int:
-    """Verify everything in a data folder, and say what is broken; exit status 1 if anything is.
+    """Verify everything in a data folder or a database, and say what is broken; exit status 1 if anything is.
 
-    Nothing is changed. Stop the server first: what it writes meanwhile may look broken.
+    Nothing is changed. Of a folder, stop the server first: what it writes meanwhile may look broken. Of a database,
+    one moment is verified, whatever nodes write meanwhile.
     """
-    folder = load(data, config).data
     report = Report(examples)
     console = Console(stderr=True)
+    if store is not None:
+        apps = asyncio.run(_database(store, report))
+        _print(report, apps)
+        return 0 if report.sound else 1
+    folder = load(data, config).data
     with closing(EmbeddedSurveys(store_path(folder))) as surveys:
         if surveys.in_use:
             warning = f"A server has {folder} open: what it writes meanwhile may look broken."
@@ -57,6 +66,13 @@ def check_(
     if not report.sound and surveys.in_use:
         console.print("The server was running: stop it and check again before you believe this.", style="yellow")
     return 0 if report.sound else 1
+
+
+async def _database(url: str, report: Report) -> list[str]:
+    async with postgres_surveys(url) as surveys:
+        for survey in surveys:
+            await check(survey, report, lambda records: None)
+        return [survey.app for survey in surveys]
 
 
 def _print(report: Report, apps: list[str]) -> None:

@@ -45,6 +45,8 @@ class PostgresOptions(Struct, frozen=True, kw_only=True):
     """Connections of this process to the database, at most."""
     timeout: float = 5.0
     """How long a statement, or connecting, may take before the store counts as unavailable."""
+    distributed: bool = False
+    """Whether tables are distributed over servers (Citus), so that a statement may write to one of them only."""
     cached_members: int = 131_072
     """Members of conversations kept in memory."""
     client_id_ttl: int = 86_400

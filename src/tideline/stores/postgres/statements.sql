@@ -80,16 +80,50 @@ INSERT INTO sends (room, key, time, message_seq, seq)
 SELECT n.room, n.key, n.time, n.message_seq, n.seq
 FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[]) AS n (room, key, time, message_seq, seq)
 
--- name: users
--- The next users of an app, in order.
-SELECT owner, first, head FROM heads WHERE owner > $1 AND owner < $2 ORDER BY owner LIMIT $3
-
 -- name: all_rooms
--- The next conversations of an app, in order.
-SELECT room, data FROM rooms WHERE room > $1 AND room < $2 AND data <> '' ORDER BY room LIMIT $3
+-- What an app has, in order; all that begin with its name are between $1 and $2.
+SELECT room, data FROM rooms WHERE room > $1 AND room < $2 AND data <> '' ORDER BY room
+
+-- name: all_members
+SELECT room, member, data FROM members WHERE room > $1 AND room < $2 ORDER BY room, member
+
+-- name: all_messages
+SELECT room, seq, data FROM messages WHERE room > $1 AND room < $2 ORDER BY room, seq
+
+-- name: all_former_members
+SELECT room, member, joined, last FROM former_members WHERE room > $1 AND room < $2 ORDER BY member, room, joined
+
+-- name: all_sends
+SELECT room, key, message_seq, seq FROM sends WHERE room > $1 AND room < $2
+
+-- name: all_heads
+SELECT owner, first, head FROM heads WHERE owner > $1 AND owner < $2 ORDER BY owner
+
+-- name: all_entries
+-- A row may also hold entries that are trimmed: `low` is the first that is not.
+SELECT e.owner, e.first, e.refs, coalesce(h.first, 1) AS low
+FROM entries e LEFT JOIN heads h ON h.owner = e.owner
+WHERE e.owner > $1 AND e.owner < $2 ORDER BY e.owner, e.last
+
+-- name: all_memberships
+SELECT owner, conversation FROM memberships WHERE owner > $1 AND owner < $2 ORDER BY owner, conversation
 
 -- name: former_members
-SELECT member, joined, last FROM former_members WHERE room = $1
+SELECT member, joined, last FROM former_members WHERE room = $1 ORDER BY member, joined
+
+-- name: indexed
+SELECT m.owner IS NOT NULL
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS n (owner, conversation, place)
+LEFT JOIN memberships m ON m.owner = n.owner AND m.conversation = n.conversation
+ORDER BY n.place
+
+-- name: entries_at
+SELECT e.first, e.refs
+FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS n (owner, seq, place)
+LEFT JOIN LATERAL (
+    SELECT first, refs FROM entries WHERE owner = n.owner AND last >= n.seq ORDER BY last LIMIT 1
+) AS e ON e.first <= n.seq
+ORDER BY n.place
 
 -- name: span
 SELECT first, head FROM heads WHERE owner = $1

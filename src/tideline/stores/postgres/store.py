@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -19,26 +19,37 @@ from .statements import STATEMENTS
 from .unit import PostgresUnit, Versioned
 
 if TYPE_CHECKING:
-    from .backend import PostgresBackend
+    from .backend import PostgresOptions
 
 _conversation = msgspec.msgpack.Decoder(Conversation).decode
 _member = msgspec.msgpack.Decoder(Member).decode
 _refs = msgspec.msgpack.Decoder(list[bytes]).decode
 
-_WALK = 500
-"""Records read at a time when all are."""
+
+class Connections(Protocol):
+    """Where a store gets its connections from."""
+
+    @property
+    def options(self) -> "PostgresOptions":
+        """What is set about the store."""
+        ...
+
+    def connection(self) -> AbstractAsyncContextManager[Any]:
+        """Have a connection for the length of a block."""
+        ...
 
 
 class PostgresStore:
     """The store of one app."""
 
-    def __init__(self, backend: "PostgresBackend", app: str, epoch: str) -> None:
+    def __init__(self, connections: Connections, app: str, epoch: str) -> None:
         self.app = app
         self.epoch = epoch
         self.prefix = f"{app}/"
-        self.rooms: Bounded[str, Versioned] = Bounded(backend.options.cached_members)
+        self.distributed = connections.options.distributed
+        self.rooms: Bounded[str, Versioned] = Bounded(connections.options.cached_members)
         """Members are many and rarely change: they are kept, and brought up to date under the room's lock."""
-        self._backend = backend
+        self._backend = connections
         self._lock = asyncio.Lock()
 
     # writing
@@ -171,29 +182,6 @@ class PostgresStore:
                         if not durable:
                             await connection.execute("SET LOCAL synchronous_commit = off")
                         await connection.execute(STATEMENTS[name], *map(list, zip(*rows, strict=True)))
-
-    # everything there is, for checks and copies
-
-    async def users(self) -> AsyncIterator[tuple[str, Span]]:
-        """Iterate over all users that have a timeline, in order, with what it holds."""
-        async for owner, first, head in self._walk("users"):
-            yield owner, Span(first, head)
-
-    async def all_conversations(self) -> AsyncIterator[Conversation]:
-        """Iterate over all conversations, in order of their ids."""
-        async for _, data in self._walk("all_rooms"):
-            yield _conversation(data)
-
-    async def former_members(self, conversation: str) -> list[tuple[str, int, int]]:
-        """Return (user, joined, last): the memberships that have ended, and the last message of each."""
-        return [tuple(row) for row in await self._fetch("former_members", self.prefix + conversation)]
-
-    async def _walk(self, name: str) -> AsyncIterator[list[Any]]:
-        after, end = self.prefix, f"{self.app}0"  # the character after the slash
-        while rows := await self._fetch(name, after, end, _WALK):
-            for row in rows:
-                yield [row[0][len(self.prefix) :], *row[1:]]
-            after = rows[-1][0]
 
     async def _fetch(self, name: str, *parameters: Any) -> list[Any]:
         async with self._backend.connection() as connection:

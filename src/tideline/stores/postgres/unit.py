@@ -18,7 +18,7 @@ from tideline.timeline.changes import Changes, Placement, Run, SendKey, read_sen
 from tideline.timeline.records import Conversation, Member, Room
 
 from .errors import passing
-from .statements import STATEMENTS
+from .statements import STATEMENTS, combined
 
 if TYPE_CHECKING:
     from .store import PostgresStore
@@ -152,6 +152,7 @@ class PostgresUnit:
 
     async def _write(self, changes: Changes) -> None:
         prefix = self._store.prefix
+        writes: list[tuple[str, list[Any]]] = []
         for name, rows in (
             ("put_messages", self._messages(changes)),
             ("put_rooms", self._changed_rooms(changes)),
@@ -164,9 +165,15 @@ class PostgresUnit:
             ("add_entries", self._entries(changes)),
         ):
             if rows:
-                await self._run(name, *map(list, zip(*rows, strict=True)))
+                writes.append((name, [*map(list, zip(*rows, strict=True))]))
         if self._missing:
-            await self._run("drop_rooms", [prefix + id_ for id_ in self._missing])
+            writes.append(("drop_rooms", [[prefix + id_ for id_ in self._missing]]))
+        if self._store.distributed or len(writes) == 1:
+            for name, columns in writes:
+                await self._run(name, *columns)
+        else:
+            text = combined(tuple(name for name, _ in writes))
+            await self._connection.fetch(text, *(column for _, columns in writes for column in columns))
 
     def _messages(self, changes: Changes) -> list[tuple[str, int, bytes]]:
         prefix = self._store.prefix
