@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, frame, raw
+from tests.harness.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, Raw, frame, raw
 from tests.harness.server import ServerProcess
 from tests.harness.wire import Wire, device, message, wire
 
@@ -52,7 +52,20 @@ FAILS_ALONE: dict[str, tuple[bytes, int | None]] = {
 
 
 async def alive(phone: Wire) -> bool:
-    return (await phone.ask("ping"))["type"] == "pong"
+    return bool((await phone.ask("ping"))["type"] == "pong")
+
+
+async def read_on(phone: Raw, frames: list[dict[str, Any]]) -> None:
+    while True:
+        frames.append(await phone.next())
+
+
+async def flood(phone: Raw, other: Wire, many: bytes, *, empty: bool) -> None:
+    """Send fragments and more fragments; empty ones may go on for ever."""
+    for _ in range(60):
+        await phone.write(many)
+        assert await alive(other)
+    raise ConnectionError if empty else AssertionError("it went on and on")
 
 
 @pytest.mark.parametrize("text", FAILS_ALONE)
@@ -71,8 +84,25 @@ async def test_a_bad_frame_gets_an_error_and_the_connection_lives_on(
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b" ", b"hello", b"{", b'{"type":"devices","id":7', b"{}{}", b"[", b"[}", b"NaN", b"\xff", b"\xef\xbb\xbf{}"]
-    + [b'{"type":"devices","id":7,"x":NaN}', b"[{}", b'[{"a":1},]', b"[,]", b'{"type":"devices",}', b"[{}]x"],
+    [
+        b"",
+        b" ",
+        b"hello",
+        b"{",
+        b'{"type":"devices","id":7',
+        b"{}{}",
+        b"[",
+        b"[}",
+        b"NaN",
+        b"\xff",
+        b"\xef\xbb\xbf{}",
+        b'{"type":"devices","id":7,"x":NaN}',
+        b"[{}",
+        b'[{"a":1},]',
+        b"[,]",
+        b'{"type":"devices",}',
+        b"[{}]x",
+    ],
 )
 async def test_what_is_no_json_closes_the_connection_with_4400(
     server: ServerProcess, fresh: Fresh, payload: bytes
@@ -80,18 +110,21 @@ async def test_what_is_no_json_closes_the_connection_with_4400(
     async with raw(server.url) as phone:
         await phone.hello(server.token(fresh("alice")))
         await phone.write(frame(payload))
-        frames = []
+        frames: list[dict[str, Any]] = []
         with pytest.raises(ConnectionError):
-            while True:
-                frames.append(await phone.next())
+            await read_on(phone, frames)
         assert phone.code == 4400
         assert (frames[-1]["type"], frames[-1]["code"]) == ("bye", 4400)
 
 
 @pytest.mark.parametrize(
     "sent",
-    [frame(b"\x00\x01", BINARY), frame(b"{", fin=False) + frame(b"{}"), frame(b"{}", CONTINUATION)]
-    + [frame(b"{", fin=False) + frame(b"}", BINARY)],
+    [
+        frame(b"\x00\x01", BINARY),
+        frame(b"{", fin=False) + frame(b"{}"),
+        frame(b"{}", CONTINUATION),
+        frame(b"{", fin=False) + frame(b"}", BINARY),
+    ],
     ids=["binary", "a message within a message", "a continuation of nothing", "binary within a message"],
 )
 async def test_anything_but_whole_text_messages_closes_with_4400(
@@ -142,10 +175,7 @@ async def test_a_message_in_endless_fragments_costs_little_and_ends(
         await phone.write(frame(b'"', fin=False))
         many = frame(b"x" * size, CONTINUATION, fin=False) * 10_000
         with pytest.raises(ConnectionError):
-            for _ in range(60):
-                await phone.write(many)
-                assert await alive(other)
-            raise ConnectionError if size == 0 else AssertionError("it went on and on")
+            await flood(phone, other, many, empty=size == 0)
         assert server.memory() < before + 2**24
 
 

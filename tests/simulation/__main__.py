@@ -1,4 +1,4 @@
-"""``python -m tests.simulation``: run seeds, with progress; a seed that fails comes with the command to repeat it."""
+"""``python -m tests.simulation``: run seeds, with progress; of one that fails, the command that repeats it."""
 
 import argparse
 import os

@@ -144,14 +144,12 @@ class SimDevice:
     # what the store holds
 
     def conversations(self) -> list[Conversation]:
-        found: list[Conversation] = self._transact(
-            lambda tx: sorted(tx.conversations(), key=lambda state: state.conversation)
-        )
-        return found
+        held: list[Conversation] = self._transact(lambda tx: tx.conversations())
+        return sorted(held, key=lambda state: state.conversation)
 
     def pending(self) -> list[Pending]:
-        found: list[Pending] = self._transact(lambda tx: tx.pending())
-        return found
+        held: list[Pending] = self._transact(lambda tx: tx.pending())
+        return held
 
     def position(self) -> tuple[int | None, str | None]:
         """Return cursor and epoch as they are stored."""
@@ -221,6 +219,8 @@ class SimDevice:
                 case outputs.Replace():
                     cursor, epoch = output.cursor, output.epoch
                     counts[f"reset {output.reason}"] += 1
+                case outputs.Stage():
+                    counts["states staged"] += len(output.conversations)
                 case outputs.Confirmed():
                     oracle.confirmed(self, output)
                 case outputs.Unconfirmed():

@@ -129,9 +129,9 @@ class Session:
     def restart(self) -> None:
         """Connect now."""
         self._error = None
-        self.feeds.begin()
         for sending in self.sendings.values():
             sending.resume()
+        self.feeds.begin()
         self.driver.tell(inputs.Start())
 
     # What an application waits for.
