@@ -22,6 +22,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from .connection import Connection
 from .gateway import Gateway
+from .linger import Link
 
 WEBSOCKET_PATH = b"/v1/ws"
 SUBPROTOCOL = "tideline.v1"
@@ -72,12 +73,13 @@ class Front(asyncio.Protocol):
 
     def _become_websocket(self, end: int) -> None:
         listener = Connection(self._gateway)
+        link = Link(self._transport)
         protocol = WSProtocol(
             None,  # host and path are the client's side
             None,
             False,
             lambda request: _upgrade(self._gateway, request, listener),
-            Alarm(listener),
+            Alarm(listener, link),
             True,
             _HEAD_TIMEOUT,
             False,  # pings are the device's business; its own are answered by the listener
@@ -90,7 +92,7 @@ class Front(asyncio.Protocol):
             _READ_BUFFER,
         )
         self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
+        protocol.connection_made(link)
         # One value of the header is all that picows reads; browsers may list others beside it.
         data = _single_upgrade(self._read[:end]) + self._read[end:]
         view = memoryview(data)
@@ -106,18 +108,21 @@ class Alarm:
     """The logger that picows gets: it says nothing, and hears of a message over the limit.
 
     picows announces a violation of the protocol to its logger before it closes the connection. A message that is
-    too large gets our close code, which is sent first and so is the one that counts.
+    too large gets our close code, which is sent first and so is the one that counts; and picows, which would close
+    the connection at once, is kept from it.
     """
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_link")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, link: Link) -> None:
         self._connection = connection
+        self._link = link
 
     def error(self, _: str, *args: Any) -> None:
         """Hear of a violation."""
         if args and isinstance(args[0], tuple) and args[0] and int(args[0][0]) == _TOO_BIG:
             self._connection.oversized()
+            self._link.linger()
 
     def isEnabledFor(self, _: int) -> bool:
         """Spare picows its debug messages."""
