@@ -18,6 +18,9 @@ ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 class ServerProcess:
     """``tideline serve`` on a free port of loopback."""
 
+    module = "tideline"
+    """What is run: a fault may be wrapped around it."""
+
     def __init__(self, data: Path, options: dict[str, object] | None = None) -> None:
         self.data = data
         self.options = dict(options or {})
@@ -33,7 +36,7 @@ class ServerProcess:
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self.options.items()]
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tideline", "serve", f"--port={self.port}", f"--data={self.data}"),
+                *(sys.executable, "-m", self.module, "serve", f"--port={self.port}", f"--data={self.data}"),
                 *arguments,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

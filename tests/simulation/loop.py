@@ -48,7 +48,7 @@ def determined(loop: VirtualLoop, random: Random) -> Iterator[None]:
     """Let ``time.time()`` be the loop's, and what nodes choose by chance follow from the seed."""
     real = time.time, secrets.randbelow
     time.time = lambda: EPOCH + loop.virtual
-    secrets.randbelow = lambda exclusive_upper_bound: random.randrange(exclusive_upper_bound)  # noqa: PLW0108
+    secrets.randbelow = random.randrange  # type: ignore[assignment]
     try:
         yield
     finally:
