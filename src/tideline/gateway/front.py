@@ -22,6 +22,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from .connection import Connection
 from .gateway import Gateway
+from .linger import Link
 
 WEBSOCKET_PATH = b"/v1/ws"
 SUBPROTOCOL = "tideline.v1"
@@ -74,12 +75,13 @@ class Front(asyncio.Protocol):
 def become_websocket(gateway: Gateway, transport: asyncio.Transport, head: bytes, rest: bytes) -> None:
     """Hand a connection to WebSocket: the request's head was read, without its last four bytes, and the rest."""
     listener = Connection(gateway)
+    link = Link(transport)
     protocol = WSProtocol(
         None,  # host and path are the client's side
         None,
         False,
         lambda request: _upgrade(gateway, request, listener),
-        Alarm(listener),
+        Alarm(listener, link),
         True,
         _HEAD_TIMEOUT,
         False,  # pings are the device's business; its own are answered by the listener
@@ -92,7 +94,7 @@ def become_websocket(gateway: Gateway, transport: asyncio.Transport, head: bytes
         _READ_BUFFER,
     )
     transport.set_protocol(protocol)
-    protocol.connection_made(transport)
+    protocol.connection_made(link)
     # One value of the header is all that picows reads; browsers may list others beside it.
     view = memoryview(_single_upgrade(head) + rest)
     while view and not transport.is_closing():
@@ -107,18 +109,21 @@ class Alarm:
     """The logger that picows gets: it says nothing, and hears of a message over the limit.
 
     picows announces a violation of the protocol to its logger before it closes the connection. A message that is
-    too large gets our close code, which is sent first and so is the one that counts.
+    too large gets our close code, which is sent first and so is the one that counts; and picows, which would close
+    the connection at once, is kept from it.
     """
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_link")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, link: Link) -> None:
         self._connection = connection
+        self._link = link
 
     def error(self, _: str, *args: Any) -> None:
         """Hear of a violation."""
         if args and isinstance(args[0], tuple) and args[0] and int(args[0][0]) == _TOO_BIG:
             self._connection.oversized()
+            self._link.linger()
 
     def isEnabledFor(self, _: int) -> bool:
         """Spare picows its debug messages."""
