@@ -1,9 +1,11 @@
 """Tokens: who a connection or a request speaks for (protocol, section 3)."""
 
+import math
 import time
 from typing import Any, Literal, cast
 
 import jwt
+from jwt.types import Options
 from msgspec import Struct
 
 from tideline.protocol.errors import RequestError
@@ -11,6 +13,8 @@ from tideline.protocol.names import is_name
 
 Scope = Literal["user", "server"]
 MAIN = "main"
+_OPTIONS: Options = {"require": ["sub", "exp"], "verify_iat": False}
+"""When a token was issued decides only what ``forget`` refuses: an issuer's clock may be ahead of ours."""
 
 
 class Identity(Struct, frozen=True):
@@ -53,7 +57,7 @@ class Keyring:
             key = self._keys.get(app)
             if key is None:
                 raise _unauthorized("no key of that app")
-            claims = jwt.decode(token, key.secret, algorithms=[key.algorithm], options={"require": ["sub", "exp"]})
+            claims = jwt.decode(token, key.secret, algorithms=[key.algorithm], options=_OPTIONS)
         except jwt.ExpiredSignatureError:
             raise _unauthorized("the token has expired") from None
         except (jwt.InvalidTokenError, ValueError, TypeError):
@@ -92,6 +96,8 @@ def _identity(app: str, claims: dict[str, Any]) -> Identity:
     if scope not in ("user", "server"):
         raise _unauthorized("the claim `scope` is unknown")
     issued = claims.get("iat", 0)
+    if isinstance(issued, bool) or not isinstance(issued, int | float) or not math.isfinite(issued):
+        raise _unauthorized("the claim `iat` is no time")
     return Identity(app, user, device, cast(Scope, scope), float(claims["exp"]), float(issued))
 
 
