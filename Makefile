@@ -12,6 +12,7 @@ LOCK := .venv/bin/uv pip compile pyproject.toml --group build --universal --pyth
 # Written when an install has finished, so that the next one happens only after an edit of what it reads.
 RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
+WEB := web/client/node_modules/.installed
 
 .PHONY: help
 help: ## Show these targets
@@ -23,7 +24,7 @@ run: $(RUN) ## Start a server on http://127.0.0.1:8420 that keeps its data in ./
 	@.venv/bin/tideline serve --data ./data $(ARGS)
 
 .PHONY: test
-test: $(DEV) lint types ## Run every check: lint, types and tests (ARGS go to pytest)
+test: $(DEV) lint types web ## Run every check: lint, types and tests (ARGS go to pytest)
 	scripts/need-test-packages
 	.venv/bin/python -m pytest $(ARGS)
 
@@ -36,10 +37,15 @@ lint: $(DEV) ## Check style and formatting
 types: $(DEV) ## Check types
 	.venv/bin/mypy $(wildcard src lab tests bench)
 
+.PHONY: web
+web: $(WEB) ## Check types and formatting of the browser's side
+	cd web/client && npm run --silent check
+
 .PHONY: format
-format: $(DEV) ## Rewrite the source in the one format, with the safe lint fixes
+format: $(DEV) $(WEB) ## Rewrite the source in the one format, with the safe lint fixes
 	.venv/bin/ruff check --fix-only
 	.venv/bin/ruff format
+	cd web/client && npm run --silent format
 
 .PHONY: bench
 bench: $(RUN) ## Run the benchmarks (ARGS choose which)
@@ -54,7 +60,7 @@ lock: ## Write both lock files from pyproject.toml (ARGS=--upgrade for newer ver
 
 .PHONY: clean
 clean: ## Remove what the other targets made, except ./data
-	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv dist web/client/node_modules web/client/types screenshots .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src lab tests bench -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(RUN): pyproject.toml requirements.lock scripts/bootstrap
@@ -70,4 +76,10 @@ $(RUN): pyproject.toml requirements.lock scripts/bootstrap
 $(DEV): $(RUN) requirements-dev.lock
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(WEB): web/client/package-lock.json
+	@scripts/need-test-packages
+	@echo "Installing what checks the browser's side ..."
+	@cd web/client && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

@@ -12,6 +12,7 @@ import msgspec
 
 from bench.device import LoadError
 from bench.engines import Message
+from tideline import collector
 from tideline.app import embedded_options
 from tideline.config import Settings
 from tideline.delivery.commands import Command, Commit
@@ -47,6 +48,7 @@ class ProductEngine:
 
     @classmethod
     async def open(cls, folder: Path) -> "ProductEngine":
+        collector.settle()
         settings = Settings(data=folder)
         backend = EmbeddedBackend(folder / "store", embedded_options(settings))
 

@@ -65,7 +65,9 @@ FIGURES: dict[str, Figure] = {
     "p50": Figure("From send to applied, p50", "ms", lambda run: run.live.wait["p50"]),
     "p99": Figure("From send to applied, p99", "ms", lambda run: run.live.wait["p99"]),
     "login": Figure(
-        "From login to having everything, p50", "ms", lambda run: run.login.wait["p50"] if run.login else None
+        "Until a device has everything, all logging in at once, p50",
+        "ms",
+        lambda run: run.login.wait["p50"] if run.login else None,
     ),
     "puts": Figure("Records written", "per message", _per_message(lambda run: _total(run.live.store.puts))),
     "deletes": Figure("Records deleted", "per message", _per_message(_all_deletes)),

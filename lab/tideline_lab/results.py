@@ -33,7 +33,8 @@ class Phase(Struct):
     cpu: float
     """Seconds of the server process."""
     wait: dict[str, float | None] = field(default_factory=dict)
-    """ms: while sending, from send to applied; at login, from connecting to having everything. p50, p99, max."""
+    """ms (p50, p99, max): while sending, from send to applied; at login, from when all begin to connect to having
+    everything."""
 
 
 class Wrong(Struct):

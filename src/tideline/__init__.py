@@ -111,16 +111,18 @@ _ELSEWHERE = {
 """Where a name is, if not in ``tideline.client``."""
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name at its first use."""
-    if name not in __all__:
-        raise AttributeError(f"module 'tideline' has no attribute {name!r}")
-    if name == "open_store":
-        value = import_module("tideline.stores.embedded").open_embedded
-    else:
-        value = getattr(import_module(_ELSEWHERE.get(name, "tideline.client")), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else every name would be one, to a type checker
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name at its first use."""
+        if name not in __all__:
+            raise AttributeError(f"module 'tideline' has no attribute {name!r}")
+        if name == "open_store":
+            value = import_module("tideline.stores.embedded").open_embedded
+        else:
+            value = getattr(import_module(_ELSEWHERE.get(name, "tideline.client")), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -475,8 +475,14 @@ async def test_a_device_that_is_used_twice_is_replaced_and_does_not_fight_back(
                 await first.synced()
             with pytest.raises(ConnectionClosed):
                 await first.devices()
+            with pytest.raises(ConnectionClosed):
+                await take(first.events(), 1)
             sending = await first.send(alice, "kept")
             assert sending.state == "pending"
+        first.reconnect()
+        events = first.events()
+        await sending.sent()
+        assert texts(await take(events, 1)) == ["kept"]
 
 
 async def test_a_forgotten_device_stops(server: ServerProcess, fresh: Fresh) -> None:

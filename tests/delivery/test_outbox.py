@@ -331,6 +331,6 @@ class HintInterleavings(Interleavings):
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestInterleavings.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestHintInterleavings = HintInterleavings.TestCase
-TestHintInterleavings.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestHintInterleavings.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)

@@ -15,6 +15,8 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
+        self.pace = 0.0
+        """Seconds that a kilobyte takes; while it is not 0, hardly anything is buffered here."""
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -39,8 +41,9 @@ class Proxy:
 
     async def _forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:
-            while data := await source.read(65_536):
+            while data := await source.read(1_024 if self.pace else 65_536):
                 await self._open.wait()
+                await asyncio.sleep(self.pace)
                 target.write(data)
                 await target.drain()
         except OSError:

@@ -18,6 +18,9 @@ ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 class ServerProcess:
     """``tideline serve`` on a free port of loopback."""
 
+    module = "tideline"
+    """What is run: a fault may be wrapped around it."""
+
     def __init__(self, data: Path, options: dict[str, object] | None = None) -> None:
         self.data = data
         self.options = dict(options or {})
@@ -33,7 +36,7 @@ class ServerProcess:
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self.options.items()]
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tideline", "serve", f"--port={self.port}", f"--data={self.data}"),
+                *(sys.executable, "-m", self.module, "serve", f"--port={self.port}", f"--data={self.data}"),
                 *arguments,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -63,6 +66,14 @@ class ServerProcess:
             process.send_signal(number)
         async with asyncio.timeout(timeout):
             return await process.wait()
+
+    def memory(self) -> int:
+        """Return the bytes that the process holds in memory."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) * 1024
 
     def token(
         self, user: str, device: str | None = None, scope: Scope = "user", app: str = "main", days: float = 1

@@ -125,8 +125,9 @@ async def test_devices_that_were_away_get_everything_at_login(measure: Measure, 
     assert nothing_lost_or_doubled(run)
     assert run.wrong.out_of_order == 0
     assert run.login.frames_down["welcome"] == 2
-    further = run.login.frames_down.get("page", 0) + run.login.frames_down.get("push", 0)
-    assert further == 2 * 2, "450 messages are three pages, the first of them in the welcome"
+    pages = run.login.frames_down.get("page", 0) + run.login.frames_down.get("push", 0)
+    # 450 messages are three pages, the first of them in the welcome; a poll may also find nothing.
+    assert pages == 2 * 2 or (model == "polling" and pages > 2 * 2)
 
 
 async def test_inboxes_of_devices_that_are_away_fill_up(measure: Measure) -> None:

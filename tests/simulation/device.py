@@ -144,14 +144,17 @@ class SimDevice:
     # what the store holds
 
     def conversations(self) -> list[Conversation]:
-        return self._transact(lambda tx: sorted(tx.conversations(), key=lambda state: state.conversation))
+        held: list[Conversation] = self._transact(lambda tx: tx.conversations())
+        return sorted(held, key=lambda state: state.conversation)
 
     def pending(self) -> list[Pending]:
-        return self._transact(lambda tx: tx.pending())
+        held: list[Pending] = self._transact(lambda tx: tx.pending())
+        return held
 
     def position(self) -> tuple[int | None, str | None]:
         """Return cursor and epoch as they are stored."""
-        return self._transact(lambda tx: (tx.get("cursor"), tx.get("epoch")))  # type: ignore[arg-type,return-value]
+        found: tuple[int | None, str | None] = self._transact(lambda tx: (tx.get("cursor"), tx.get("epoch")))
+        return found
 
     def _transact(self, work: Any) -> Any:
         return at_once(self.store.run(work))
@@ -216,6 +219,8 @@ class SimDevice:
                 case outputs.Replace():
                     cursor, epoch = output.cursor, output.epoch
                     counts[f"reset {output.reason}"] += 1
+                case outputs.Stage():
+                    counts["states staged"] += len(output.conversations)
                 case outputs.Confirmed():
                     oracle.confirmed(self, output)
                 case outputs.Unconfirmed():

@@ -4,9 +4,11 @@ So a minute takes as long as what happens in it, and the same calls in the same 
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from random import Random
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -42,21 +44,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 @contextmanager
-def virtual_time(loop: VirtualLoop) -> Iterator[None]:
-    """Let ``time.time()`` be the loop's."""
-    real = time.time
+def determined(loop: VirtualLoop, random: Random) -> Iterator[None]:
+    """Let ``time.time()`` be the loop's, and what nodes choose by chance follow from the seed."""
+    real = time.time, secrets.randbelow
     time.time = lambda: EPOCH + loop.virtual
+    secrets.randbelow = random.randrange  # type: ignore[assignment]
     try:
         yield
     finally:
-        time.time = real
+        time.time, secrets.randbelow = real
 
 
-def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
+def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]], random: Random) -> T:
     """Run a coroutine to its end in virtual time."""
     loop = VirtualLoop()
     try:
-        with virtual_time(loop):
+        with determined(loop, random):
             return loop.run_until_complete(main(loop))
     finally:
         for task in asyncio.all_tasks(loop):

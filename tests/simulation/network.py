@@ -5,6 +5,7 @@ A link is a WebSocket between a device and a node. Its server end is what the ga
 
 import asyncio
 from random import Random
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from picows import WSMsgType
@@ -54,6 +55,7 @@ class Link:
         self._up_at = self._down_at = 0.0
         self.server_open = self.device_open = True
         self.connection: Any = None
+        self.request = self.response = SimpleNamespace(headers={})
 
     def open(self) -> None:
         """Let the gateway have its end."""

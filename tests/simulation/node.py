@@ -1,4 +1,4 @@
-"""A server process: the real gateway, hub, engine and sequencer over the shared store; it can crash at any await."""
+"""A server process: the real gateway, hub, engine and sequencer on a database; it can crash at any await."""
 
 import asyncio
 import contextvars
@@ -6,18 +6,17 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from tideline.delivery.commands import Commit
-from tideline.delivery.engine import LocalEngine
+from tideline.bus.contract import Receive
+from tideline.delivery.shared import SharedEngine
 from tideline.gateway.auth import Identity, Keyring
 from tideline.gateway.connection import Connection
 from tideline.gateway.gateway import Gateway
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
 from tideline.protocol.limits import Limits
-from tideline.stores.memory import MemoryStore
-from tideline.timeline.changes import Run
 
 from .network import Link
+from .store import Database, NodeStore
 
 if TYPE_CHECKING:
     from .world import Simulation
@@ -49,6 +48,9 @@ class Watching(Observer):
     def commit_failed(self, reason: str) -> None:
         self._simulation.counts["commits failed"] += 1
 
+    def bus(self, connected: bool) -> None:
+        pass
+
     def store_failed(self, reason: str) -> None:
         pass
 
@@ -59,9 +61,9 @@ class Watching(Observer):
 class Node:
     """One process in front of the shared store."""
 
-    def __init__(self, name: str, store: MemoryStore, simulation: "Simulation") -> None:
+    def __init__(self, name: str, database: Database, simulation: "Simulation") -> None:
         self.name = name
-        self.store = store
+        self.database = database
         self.simulation = simulation
         self.alive = False
         self.links: set[Link] = set()
@@ -78,18 +80,18 @@ class Node:
         simulation = self.simulation
         observer = Watching(simulation)
         limits = Limits(**simulation.limits)
-        engine = LocalEngine(
-            self.store,
+        self._bus = simulation.exchange.bus(self)
+        engine = self._engine = SharedEngine(
+            NodeStore(self.database),
+            self._bus,
             limits,
             observer,
             batch_records=simulation.batch_records,
             failed=self._failed,
             clock=time.time,
         )
-        engine.listen(lambda commit: simulation.bus.publish(self, commit.runs))
-        self._engine = engine
 
-        async def engine_of(app: str) -> LocalEngine:
+        async def engine_of(app: str) -> SharedEngine:
             return engine
 
         settings = GatewaySettings(
@@ -113,10 +115,10 @@ class Node:
         self.run(connection.on_ws_connected, link)
         return connection  # type: ignore[no-any-return]
 
-    def hear(self, runs: dict[str, Run]) -> None:
-        """Learn what another node has committed."""
+    def hear(self, topic: str, message: bytes) -> None:
+        """Take what the bus brings."""
         if self.alive:
-            self.run(self._engine._announce, Commit(runs, []))
+            self.run(self._engine.receive, topic, message)
 
     def owns(self, task: asyncio.Task[Any]) -> None:
         """Note a task that dies with the process."""
@@ -133,25 +135,59 @@ class Node:
         self.links.clear()
 
 
-class Bus:
-    """Carries commits from node to node, and loses, delays and reorders them."""
+class Exchange:
+    """What the buses of all nodes have in common: it loses, delays, repeats and reorders."""
 
     def __init__(self, simulation: "Simulation") -> None:
-        self._simulation = simulation
+        self.simulation = simulation
         self.loss = 0.0
+        self.carries = simulation.random.choice((0, 300, 100_000))
 
-    def publish(self, sender: Node, runs: dict[str, Run]) -> None:
-        """Tell the other nodes of a commit, perhaps."""
-        simulation = self._simulation
-        if not runs:
-            return
+    def bus(self, node: Node) -> "SimBus":
+        """Return the bus of a node that starts."""
+        return SimBus(self, node)
+
+    def publish(self, sender: Node, topic: str, message: bytes) -> None:
+        """Bring a message to the other nodes, perhaps."""
+        simulation = self.simulation
+        random = simulation.random
         for node in simulation.nodes:
             if node is sender:
                 continue
-            if simulation.random.random() < self.loss:
+            if random.random() < self.loss:
                 simulation.counts["lost between nodes"] += 1
                 continue
-            simulation.loop.call_later(simulation.random.choice((0, 0.001, 0.02, 0.3)), node.hear, runs)
+            for _ in range(1 if random.random() < 0.9 else 2):
+                simulation.loop.call_later(random.choice((0, 0.001, 0.02, 0.3)), node.hear, topic, message)
+
+
+class SimBus:
+    """A node's bus (implements ``Bus``)."""
+
+    connected = True
+
+    def __init__(self, exchange: Exchange, node: Node) -> None:
+        self._exchange = exchange
+        self._node = node
+        self.carries = exchange.carries
+
+    async def open(self, receive: Receive, resumed: Callable[[], None]) -> None:
+        """It is open."""
+
+    async def watch(self, topic: str) -> None:
+        """All topics are received."""
+        await self._exchange.simulation.pause()
+
+    def unwatch(self, topic: str) -> None:
+        """All topics are received."""
+
+    def publish(self, topic: str, message: bytes) -> None:
+        """Send a message to the other nodes."""
+        if self._node.alive:
+            self._exchange.publish(self._node, topic, message)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
 
 
 def task_factory(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> Any:

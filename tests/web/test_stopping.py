@@ -1,7 +1,6 @@
 """A server that is told to stop does not wait for those who wait for it."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -25,8 +24,6 @@ async def test_a_stop_answers_pulls_that_wait(start_server: Start) -> None:
         await asyncio.sleep(0)
         async with session.get(f"{server.url}/healthz") as health:
             assert health.status == 200
-        started = time.monotonic()
-        assert await server.stop(timeout=30) == 0
-        assert time.monotonic() - started < 20, "it waited for the poll"
+        assert await server.stop(timeout=20) == 0
         answer = await poll
         assert (await answer.json())["entries"] == []

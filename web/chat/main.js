@@ -14,7 +14,7 @@ async function start() {
   session.save(held);
   const client = new TidelineClient({
     url: location.origin,
-    token: held.demo ? () => session.demoToken(held.user) : held.token,
+    token: held.demo ? (why) => session.renewed(held, why) : held.token,
     store: new IndexedDBStore(`tideline ${held.user}`),
   });
   const app = new App(root, client, { signOut: () => signOut(client) });
@@ -40,6 +40,13 @@ async function signOut(client) {
 addEventListener("storage", (event) => {
   // Signed out, or in as another, in another tab.
   if (event.key === "tideline.session") location.reload();
+});
+
+addEventListener("unhandledrejection", (event) => {
+  // The store was deleted under the page, by the browser or by another tab: begin anew.
+  if (event.reason?.name !== "InvalidStateError") return;
+  event.preventDefault();
+  location.reload();
 });
 
 start();

@@ -7,8 +7,6 @@ import { count } from "../shared/format.js";
 /** @typedef {import("./model.js").Device} Device */
 
 const CELL = 34;
-const LEFT = 176;
-const RIGHT = 112;
 const GLYPHS = /** @type {Record<string, string>} */ ({
   message: "✉",
   read: "✓",
@@ -49,7 +47,7 @@ export class Strip {
 
   /** How many cells fit. */
   get #span() {
-    return Math.max(6, Math.floor((this.element.clientWidth - LEFT - RIGHT) / CELL));
+    return Math.max(3, Math.floor(this.#cells.clientWidth / CELL));
   }
 
   /** @param {number | null} chosen */

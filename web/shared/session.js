@@ -1,5 +1,7 @@
 /** Who is signed in on this browser, and how a token is got. */
 
+import { claims } from "../client/src/longpoll.js";
+
 const KEY = "tideline.session";
 
 /** Whether names can be picked: the server runs as a demo. */
@@ -20,6 +22,20 @@ export function load() {
 export function save(session) {
   if (session) localStorage.setItem(KEY, JSON.stringify(session));
   else localStorage.removeItem(KEY);
+}
+
+/**
+ * Return a demo's token: the one that is held, or another when that is refused or about to expire.
+ * @param {Session} session
+ * @param {{fresh: boolean}} why
+ */
+export async function renewed(session, { fresh }) {
+  const { exp = 0 } = claims(session.token);
+  if (fresh || exp * 1000 < Date.now() + 60_000) {
+    session.token = await demoToken(session.user);
+    save(session);
+  }
+  return session.token;
 }
 
 /**

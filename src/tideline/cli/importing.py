@@ -1,7 +1,6 @@
 """``tideline import``."""
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,13 +12,15 @@ from cyclopts import Parameter, validators
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from tideline import collector
 from tideline.app import offline
 from tideline.config import MEBIBYTE, Settings
 from tideline.gateway.auth import MAIN
 from tideline.observe.logs import configure
-from tideline.transfer.importing import Figures, Importer
+from tideline.transfer.importing import Importer
 from tideline.transfer.reading import records
 from tideline.transfer.sources import open_sources
+from tideline.transfer.submitting import Figures
 
 from .configuration import AppName, Config, Data, load
 
@@ -56,8 +57,7 @@ def import_(
         wal_limit=max(settings.wal_limit, _WAL),
     )
     configure("warning", settings.log_format)
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
+    collector.settle()
     figures = Figures()
     started = time.perf_counter()
     console = Console(stderr=True)

@@ -19,14 +19,25 @@ PAGE = Path("lab-report.html")
 def run(
     *,
     scenario: Annotated[
-        tuple[str, ...], Parameter(help="Scenario to run, can be repeated; default: all. See 'scenarios'.")
+        tuple[str, ...],
+        Parameter(
+            help="Scenario to run, can be repeated; default: all. See 'scenarios'.", negative="", show_default=False
+        ),
     ] = (),
-    model: Annotated[tuple[str, ...], Parameter(help="Model to run, can be repeated; default: all.")] = (),
+    model: Annotated[
+        tuple[str, ...],
+        Parameter(help="Model to run, can be repeated; default: all.", negative="", show_default=False),
+    ] = (),
     set_: Annotated[
         tuple[str, ...],
-        Parameter(name="--set", help="Change a parameter: devices=4, loss=0.1 … can be repeated."),
+        Parameter(
+            name="--set",
+            help="Change a parameter: devices=4, loss=0.1 … can be repeated.",
+            negative="",
+            show_default=False,
+        ),
     ] = (),
-    quick: Annotated[bool, Parameter(help="Only the extremes, and few messages.", negative="")] = False,
+    quick: Annotated[bool, Parameter(help="Two values of each scenario, and few messages.", negative="")] = False,
     out: Annotated[Path, Parameter(help="File for the results.")] = RESULTS,
     chat: Annotated[
         Path, Parameter(help="Folder with the Ubuntu IRC logs; without them a bundled excerpt is used.")

@@ -22,12 +22,19 @@ app = App(
     config=[FILE],
 )
 _SERVER = Group("The server", sort_key=1)
-_DATA = Group("Its data", sort_key=2)
+_CHAT = Group("Chat", sort_key=2)
+_DATA = Group("The server's data", sort_key=3)
 _MORE = Group("More", sort_key=4)
 
 # By path, so that a command imports only what it needs itself.
 app.command("tideline.cli.serving:serve", group=_SERVER, config=[ENVIRONMENT, FILE])
 app.command("tideline.cli.tokens:token", group=_SERVER)
+app.command("tideline.cli.chat.command:chat", group=_CHAT)
+app.command("tideline.cli.messages:send", group=_CHAT)
+app.command("tideline.cli.messages:history", group=_CHAT)
+app.command("tideline.cli.tailing:tail", group=_CHAT)
+app.command("tideline.cli.listing:conversations", group=_CHAT)
+app.command("tideline.cli.listing:devices", group=_CHAT)
 app.command("tideline.cli.importing:import_", name="import", group=_DATA)
 app.command("tideline.cli.exporting:export", group=_DATA)
 app.command("tideline.cli.checking:check_", name="check", group=_DATA)

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gc
 import shlex
 import shutil
 import socket
@@ -14,6 +13,7 @@ import uvloop
 from cyclopts import Parameter
 
 import tideline
+from tideline import collector
 from tideline.app import serve as serve_until_stopped
 from tideline.config import Settings
 from tideline.observe.logs import configure
@@ -32,9 +32,7 @@ def serve(*, settings: Annotated[Settings | None, Parameter(name="*")] = None, c
     """
     settings = settings or Settings()
     configure(settings.log_level, settings.log_format)
-    # What a message allocates is freed by counting; the collector only has cycles to look for, which are rare.
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
+    collector.settle()
 
     async def run() -> int:
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()

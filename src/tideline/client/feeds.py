@@ -29,6 +29,8 @@ class Feeds:
         self._events: weakref.WeakSet[Stream[Happened]] = weakref.WeakSet()
         self._signals: weakref.WeakSet[Stream[Signalled]] = weakref.WeakSet()
         self._statuses: weakref.WeakSet[Stream[Status]] = weakref.WeakSet()
+        self._over = False
+        self._error: BaseException | None = None
 
     def events(self) -> Stream[Happened]:
         """Make a stream of what happens, which holds things up when it is full."""
@@ -37,18 +39,24 @@ class Feeds:
         # One that was left without being closed must not hold up the others for ever.
         loop, flow = asyncio.get_running_loop(), weakref.WeakMethod(self._on_flow)
         weakref.finalize(stream, _soon, loop, flow).atexit = False
-        return stream
+        return self._begun(stream)
 
     def signals(self) -> Stream[Signalled]:
         """Make a stream of signals."""
         stream = Stream[Signalled](LOSSY, lossy=True)
         self._signals.add(stream)
-        return stream
+        return self._begun(stream)
 
     def statuses(self) -> Stream[Status]:
         """Make a stream of statuses."""
         stream = Stream[Status](LOSSY, lossy=True)
         self._statuses.add(stream)
+        return self._begun(stream)
+
+    def _begun(self, stream: Stream[T]) -> Stream[T]:
+        """Return a new stream, which ends at once when nothing will come any more."""
+        if self._over:
+            stream.end(self._error)
         return stream
 
     @property
@@ -77,8 +85,13 @@ class Feeds:
         for stream in self._statuses:
             stream.feed([status])
 
+    def begin(self) -> None:
+        """Note that something may come again; streams that have ended stay so."""
+        self._over, self._error = False, None
+
     def end(self, error: BaseException | None) -> None:
-        """End all of them."""
+        """End all of them, and those that are made later, until there is a new beginning."""
+        self._over, self._error = True, error
         streams: list[Stream[Any]] = [*self._events, *self._signals, *self._statuses]
         for stream in streams:
             stream.end(error)

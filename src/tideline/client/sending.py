@@ -39,6 +39,7 @@ class Sending:
         self.state: State = pending.state
         self.error: RequestError | None = None
         self._keeper = keeper
+        self._stopped: BaseException | None = None
         self._settled = asyncio.Event()
         if pending.state != "pending":
             self.settle(pending.state, pending.code, pending.message)
@@ -47,19 +48,32 @@ class Sending:
         """Note what became of it."""
         self.state = state
         self.error = RequestError(code, message or "") if code is not None else None
+        self.resume()
         if state != "pending":
             self._settled.set()
-        else:
+
+    def interrupt(self, error: BaseException) -> None:
+        """Note that the device has stopped: it goes on waiting, but nobody should wait for it."""
+        self._stopped = error
+        self._settled.set()
+
+    def resume(self) -> None:
+        """Note that the device connects again."""
+        self._stopped = None
+        if self.state == "pending":
             self._settled.clear()
 
     async def sent(self) -> "Sending":
         """Wait until the server has stored it.
 
         Raises:
-            RequestError: if it was refused.
+            RequestError: if it was refused, or the device has stopped for an error; ``state`` tells which.
+            ConnectionClosed: if the device has stopped, or the client was closed; the message is still in the outbox.
             Unconfirmed: if it may or may not have been stored (protocol, section 6, rule 7).
         """
         await self._settled.wait()
+        if self.state == "pending" and self._stopped is not None:
+            raise self._stopped
         if self.error is not None:
             raise self.error
         if self.state == "unconfirmed":

@@ -86,6 +86,8 @@ class Session:
         except BaseException:
             await self.store.close()
             raise
+        self._error = None
+        self.feeds.begin()
         self.name = values.device or ""
         machine = Device(
             device=self.name,
@@ -127,6 +129,9 @@ class Session:
     def restart(self) -> None:
         """Connect now."""
         self._error = None
+        for sending in self.sendings.values():
+            sending.resume()
+        self.feeds.begin()
         self.driver.tell(inputs.Start())
 
     # What an application waits for.
@@ -198,6 +203,8 @@ class Session:
         if sending is None:
             sending = self.sendings[stored.client_id] = Sending(self, stored)
             driver.tell(_submit(stored))
+            if self._error is not None:
+                sending.interrupt(self._error)
         return sending
 
     async def retry(self, sending: Sending) -> None:
@@ -205,6 +212,8 @@ class Session:
         pending = await self.store.run(lambda tx: _again(tx, sending.client_id), durable=True)
         sending.settle("pending")
         self.driver.tell(_submit(pending))
+        if self._error is not None:
+            sending.interrupt(self._error)
 
     async def discard(self, sending: Sending) -> None:
         """Take a message out of the outbox."""
@@ -273,6 +282,9 @@ class Session:
         for future in self._calls.values():
             if not future.done():
                 future.set_exception(error or ConnectionClosed(1001, "the client was closed"))
+        for sending in self.sendings.values():
+            if sending.state == "pending":
+                sending.interrupt(error or ConnectionClosed(1001, "the client was closed"))
         self._wake()
 
     def _wake(self) -> None:

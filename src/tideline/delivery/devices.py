@@ -6,6 +6,7 @@ and flushed together, without fsync. Only a ``forget`` is durable at once, becau
 
 import time
 from collections.abc import Collection
+from weakref import WeakValueDictionary
 
 from tideline.protocol.errors import RequestError
 from tideline.protocol.responses import DeviceInfo
@@ -28,6 +29,8 @@ class DeviceBook:
         self._limit = limit
         self._changed: dict[str, dict[str, Device | None]] = {}
         """By user and name, what is not written yet."""
+        self._held: WeakValueDictionary[tuple[str, str], Device] = WeakValueDictionary()
+        """The records that someone has from :meth:`admit`: one each, so that what one says, all know."""
 
     async def admit(self, user: str, name: str, issued: float) -> Device:
         """Return a device's record, made on first sight; over the limit, the longest unseen is dropped.
@@ -46,11 +49,14 @@ class DeviceBook:
             known = sorted((each.last_seen, other) for other, each in devices.items() if each.last_seen)
             for _, oldest in known[: max(0, len(known) + 1 - self._limit)]:
                 self._drop(user, oldest, devices[oldest])
+        self._held[user, name] = device
         self.seen(user, name, device)
         return device
 
     def seen(self, user: str, name: str, device: Device, cursor: int | None = None) -> None:
-        """Note that a device showed itself, and where its cursor is."""
+        """Note that a device showed itself, and where its cursor is; nothing, if it was dropped or forgotten since."""
+        if self._held.get((user, name)) is not device:
+            return
         device.last_seen = _now()
         if cursor is not None:
             device.cursor = cursor
@@ -81,6 +87,7 @@ class DeviceBook:
         if device is None or not device.last_seen:
             raise RequestError("not_found", f"no device {name}")
         self._changed.get(user, {}).pop(name, None)
+        self._held.pop((user, name), None)
         await self._store.put_devices([(user, name, Device(forgotten=_now()))], durable=True)
 
     async def flush(self) -> None:
@@ -98,15 +105,21 @@ class DeviceBook:
 
     async def _current(self, user: str) -> dict[str, Device]:
         devices = await self._store.devices(user)
+        for name, stored in devices.items():
+            held = self._held.get((user, name))
+            if held is not None and stored.forgotten <= held.forgotten:
+                if stored.last_seen > held.last_seen:  # through another node
+                    held.cursor, held.last_seen = stored.cursor, stored.last_seen
+                devices[name] = held
         for name, device in self._changed.get(user, {}).items():
-            stored = devices.get(name)
+            known = devices.get(name)
             if device is None:
                 devices.pop(name, None)
                 continue
-            if stored is not None and stored.forgotten > device.forgotten:
+            if known is not None and known.forgotten > device.forgotten:
                 # Through another node. What was seen of it since does not make its tokens good again.
-                device.forgotten = stored.forgotten
-                if device.last_seen <= stored.forgotten:
+                device.forgotten = known.forgotten
+                if device.last_seen <= known.forgotten:
                     continue
             devices[name] = device
         return devices
@@ -115,6 +128,7 @@ class DeviceBook:
         """Forget where a device was, but not that its tokens are void."""
         void = Device(forgotten=device.forgotten) if device.forgotten else None
         self._changed.setdefault(user, {})[name] = void
+        self._held.pop((user, name), None)
 
 
 def _now() -> int:

@@ -79,10 +79,12 @@ class Queries:
         ordered = sorted(room.members.items(), key=lambda item: item[1].ordinal)
         rest = [(name, member) for name, member in ordered if member.ordinal > after]
         page = rest[: min(request.limit, self._limits.group_members)]
-        infos = [{"user": name, "role": member.role, "joined": member.joined} for name, member in page]
-        more = len(page) < len(rest)
-        next_ = _encode(_token(page[-1][1].ordinal) if more else None)
-        return b'%b"members":%b,"next":%b}' % (splice.answer(b"members", id), _encode(infos), next_)
+        infos, _ = self._fit(
+            [_encode({"user": name, "role": member.role, "joined": member.joined}) for name, member in page]
+        )
+        more = len(infos) < len(rest)
+        next_ = _encode(_token(page[len(infos) - 1][1].ordinal) if more else None)
+        return b'%b"members":[%b],"next":%b}' % (splice.answer(b"members", id), b",".join(infos), next_)
 
     async def snapshot(self, user: str, request: Snapshot, id: int | None) -> tuple[bytes, int]:
         """Answer by states of conversations; also return the cursor that the snapshot began at.
@@ -135,8 +137,10 @@ class Queries:
         """Return a membership; None for a party of a direct conversation that was never used.
 
         Raises:
-            RequestError: ``forbidden`` for everyone else who is no member.
+            RequestError: ``forbidden`` for everyone else who is no member, ``bad_request`` for what is no id.
         """
+        if kind_of(conversation) is None:
+            raise bad_request("`conversation` is no valid id")
         (found,) = await self._store.memberships(user, [conversation])
         if found is None and not (kind_of(conversation) == "direct" and user in parties(conversation)):
             raise RequestError("forbidden", f"not a member of {conversation}")

@@ -5,6 +5,8 @@ So they name no admin who would have had to allow them, and they bring what a re
 numbers as they were.
 """
 
+from typing import NamedTuple
+
 from msgspec import Struct
 
 from tideline.timeline.records import HistoryMode, Kind, MemberRole
@@ -31,28 +33,35 @@ class RestoredMember(Struct, frozen=True, kw_only=True):
     pinned: bool = False
 
 
-class RestoredMembers(Struct, frozen=True):
-    """Users who become members now, from the next message on; those who are there already change nothing."""
+class After(NamedTuple):
+    """What a conversation must be at when something happens to it: else something before it failed, and it must too.
 
+    ``members`` is how many there are, ``ordinal`` how many have ever joined.
+    """
+
+    head: int
+    members: int
+    ordinal: int
+
+
+class RestoredMembers(Struct, frozen=True):
+    """Users who become members now, from the next message on."""
+
+    after: After
     members: list[RestoredMember]
 
 
 class RestoredLeavers(Struct, frozen=True):
     """Members who leave now, after the last message."""
 
+    after: After
     users: list[str]
 
 
 class RestoredMessage(Struct, frozen=True, kw_only=True):
-    """A message with the number, the time and the text that it had; ``text`` is the JSON of the whole message.
+    """The next message, with the time and the text that it had; ``text`` is the JSON of the whole message."""
 
-    ``members`` and ``ordinal`` (see ``Conversation``) are what they must be by now: if something before this message
-    failed, it must fail too.
-    """
-
-    message_seq: int
-    members: int
-    ordinal: int
+    after: After
     time: int
     text: bytes
     client_id: str = ""

@@ -15,7 +15,7 @@ from tideline.timeline.records import Conversation, Member, Room
 from .commands import Command
 from .groups import member_event, post_state
 from .plan import Plan
-from .restored import RestoredConversation, RestoredLeavers, RestoredMembers, RestoredMessage
+from .restored import After, RestoredConversation, RestoredLeavers, RestoredMembers, RestoredMessage
 
 
 def conversation(plan: Plan, command: Command) -> None:
@@ -46,16 +46,18 @@ def conversation(plan: Plan, command: Command) -> None:
 
 
 def members(plan: Plan, command: Command) -> None:
-    """Let users join, told like those of ``create`` (the first ones) or of ``add``."""
+    """Let users join, told like those of ``create`` (the first ones) or of ``add``.
+
+    Raises:
+        RequestError: ``too_large``, or ``conflict`` if something before it is missing.
+    """
     said = command.request
     assert isinstance(said, RestoredMembers)
-    room = _room(plan, command)
+    room = _room(plan, command, said.after)
     record = room.conversation
-    founding = not room.members and record.head == 0
-    fresh = [member for member in said.members if member.user not in room.members]
-    if len(room.members) + len(fresh) > plan.limits.group_members:
-        raise too_large("the group", len(room.members) + len(fresh), plan.limits.group_members, "members")
-    for member in fresh:
+    if len(room.members) + len(said.members) > plan.limits.group_members:
+        raise too_large("the group", len(room.members) + len(said.members), plan.limits.group_members, "members")
+    for member in said.members:
         joins = Member(
             joined=record.head + 1,
             read=record.head,
@@ -66,32 +68,33 @@ def members(plan: Plan, command: Command) -> None:
         )
         record.ordinal += 1
         plan.join(room, member.user, joins)
-    if fresh:
-        record.count = len(room.members)
-        plan.touch(room)
-        # The first message of a direct conversation implies its state.
-        if record.kind == "group":
-            for member in fresh:
-                post_state(plan, room, member.user)
-            if not founding:
-                added = [member.user for member in fresh]
-                plan.post_event(member_event(room, added, [], command.user), room.members)
+    record.count = len(room.members)
+    plan.touch(room)
+    # The first message of a direct conversation implies its state.
+    if record.kind == "group":
+        for member in said.members:
+            post_state(plan, room, member.user)
+        if said.after != _BEGINNING:
+            added = [member.user for member in said.members]
+            plan.post_event(member_event(room, added, [], command.user), room.members)
     plan.ok(command)
 
 
 def leavers(plan: Plan, command: Command) -> None:
-    """Let members leave, told like those of ``remove``; roles are already as they are by the end."""
+    """Let members leave, told like those of ``remove``; roles are already as they are by the end.
+
+    Raises:
+        RequestError: ``conflict`` if something before it is missing.
+    """
     said = command.request
     assert isinstance(said, RestoredLeavers)
-    room = _room(plan, command)
-    leaving = [user for user in said.users if user in room.members]
-    if leaving:
-        before = list(room.members)
-        for user in leaving:
-            plan.leave(room, user)
-        room.conversation.count = len(room.members)
-        plan.touch(room)
-        plan.post_event(member_event(room, [], leaving, command.user), before)
+    room = _room(plan, command, said.after)
+    before = list(room.members)
+    for user in said.users:
+        plan.leave(room, user)
+    room.conversation.count = len(room.members)
+    plan.touch(room)
+    plan.post_event(member_event(room, [], said.users, command.user), before)
     plan.ok(command)
 
 
@@ -99,32 +102,30 @@ def message(plan: Plan, command: Command) -> None:
     """Store a message as it was.
 
     Raises:
-        RequestError: ``conflict`` if its number is not the next one, or something before it is missing.
+        RequestError: ``conflict`` if something before it is missing.
     """
     said = command.request
     assert isinstance(said, RestoredMessage)
-    room = _room(plan, command)
+    room = _room(plan, command, said.after)
     record, user = room.conversation, command.user
-    if said.message_seq != record.head + 1:
-        raise RequestError("conflict", f"{record.id} is at {record.head}: message {said.message_seq} is not the next")
-    if (said.members, said.ordinal) != (len(room.members), record.ordinal):
-        raise RequestError("conflict", f"{record.id} has other members at message {said.message_seq}")
-    record.head = said.message_seq
+    seq = record.head = record.head + 1
     record.time = max(record.time, said.time)
-    where = room.place_prefix + said.message_seq.to_bytes(8, "big")
+    where = room.place_prefix + seq.to_bytes(8, "big")
     plan.changes.messages.append((where, said.text))
     plan.touch(room)
     plan.post(Post(refs.message(where), message_event(said.text)), room.members)
     if user in room.members:
-        room.members[user].read = said.message_seq
+        room.members[user].read = seq
         plan.change(room, user)
         if plan.now - said.time < plan.limits.client_id_ttl * 1000:
             # Its sender may not know yet that it arrived, and say it again here.
             index = len(plan.changes.runs[user].posts) - 1
             key = send_key(user, record.id, said.client_id)
-            plan.changes.placements[key] = Placement(said.message_seq, said.time, said.body, 0, index, command)
+            plan.changes.placements[key] = Placement(seq, said.time, said.body, 0, index, command)
     plan.ok(command)
 
+
+_BEGINNING = After(0, 0, 0)
 
 COMMANDS: dict[str, Callable[[Plan, Command], None]] = {
     "restore_conversation": conversation,
@@ -134,8 +135,10 @@ COMMANDS: dict[str, Callable[[Plan, Command], None]] = {
 }
 
 
-def _room(plan: Plan, command: Command) -> Room:
+def _room(plan: Plan, command: Command, after: After) -> Room:
     room = plan.unit.room(command.conversation)
     if room is None:
         raise RequestError("not_found", f"no conversation {command.conversation}")
+    if after != (room.conversation.head, len(room.members), room.conversation.ordinal):
+        raise RequestError("conflict", f"{command.conversation} is not as it was after message {after.head}")
     return room

@@ -285,7 +285,7 @@ def _device_line(user: str, name: str, device: Device | None, why: str, cursor: 
             "user": user,
             "device": name,
             "why": why,
-            "state": outbox.state.value if outbox is not None else None,
+            "state": outbox.state.name.lower() if outbox is not None else None,
             "hint": outbox.hint if outbox is not None else False,
             "position": outbox.position if outbox is not None else None,
             "head": outbox.head if outbox is not None else None,

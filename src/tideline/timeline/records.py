@@ -58,7 +58,7 @@ class Room:
         """What the places of all of its messages begin with."""
 
 
-class Device(Struct, array_like=True, kw_only=True):
+class Device(Struct, array_like=True, kw_only=True, weakref=True):
     """A device as the server knows it."""
 
     cursor: int | None = None

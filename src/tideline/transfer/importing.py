@@ -5,23 +5,20 @@ the conversation's head says how far an earlier run came. Whether what is there 
 the last message that both have.
 """
 
-import asyncio
-from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
 
-from tideline.delivery.commands import Command, Commit
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.restored import (
-    Restored,
+    After,
     RestoredConversation,
     RestoredLeavers,
     RestoredMember,
     RestoredMembers,
     RestoredMessage,
 )
-from tideline.protocol.errors import RequestError, too_large
+from tideline.protocol.errors import too_large
 from tideline.protocol.names import is_name, kind_of, parties
 from tideline.protocol.requests import Read
 from tideline.protocol.responses import Message
@@ -38,9 +35,7 @@ from .records import (
     MessageRecord,
 )
 from .sources import TransferError
-
-_IN_FLIGHT = 2
-"""Batches that are read ahead of the sequencer."""
+from .submitting import Figures, Submitter
 
 
 class _Said(msgspec.Struct):
@@ -54,26 +49,8 @@ class _Said(msgspec.Struct):
     body: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Submitted(Command):
-    """A command with about how many records it writes."""
-
-    __slots__ = ("weight",)
-
-    weight: int
-
-
 _said = msgspec.json.Decoder(_Said).decode
 _message = msgspec.json.Decoder(Message).decode
-
-
-class Figures:
-    """What an import did; ``known`` are messages that were in already."""
-
-    def __init__(self) -> None:
-        self.conversations = 0
-        self.messages = 0
-        self.known = 0
-        self.entries = 0
 
 
 class _Conversation:
@@ -88,7 +65,8 @@ class _Conversation:
         self.position = 0
         """The last message of the file that was looked at."""
         self.members = set(members)
-        self.ordinal = ordinal
+        self.after = After(head, len(self.members), ordinal)
+        """What it is at once everything that was submitted is in."""
         self.joining: list[RestoredMember] = []
         self.leaving: list[str] = []
         self.shared: _Said | None = None
@@ -96,31 +74,21 @@ class _Conversation:
 
 
 class Importer:
-    """Takes records and submits them; also the origin of its commands (implements ``Origin``).
-
-    Used for one import by the only process that has the store open.
-    """
+    """Takes records and submits what is not in yet, for the only process that has the store open."""
 
     def __init__(self, store: Store, engine: LocalEngine, figures: Figures, batch_records: int) -> None:
-        self.figures = figures
         self._store = store
-        self._engine = engine
         self._limits = engine.limits
-        self._budget = _IN_FLIGHT * batch_records
-        self._in_flight = 0
-        self._flying: Counter[str] = Counter()
-        """How many commands are in flight, by conversation."""
-        self._below = asyncio.Event()
-        self._error: RequestError | None = None
+        self._figures = figures
+        self._submitter = Submitter(engine, figures, batch_records)
         self._at: _Conversation | None = None
-        engine.listen(self._committed, lambda user, note: None)
 
     async def take(self, records: Iterable[AnyRecord], name: str) -> None:
         """Import one file.
 
         Raises:
             TransferError: if it doesn't fit: into itself, or with what is in the store.
-            RequestError: if the store can't take it.
+            RequestError: if the store can't take it, or not what came before.
         """
         try:
             for record in records:
@@ -130,52 +98,12 @@ class Importer:
             raise TransferError(f"{name}: {error}") from None
 
     async def finish(self) -> None:
-        """Wait until everything that was submitted is durable.
+        """Wait until everything is durable.
 
         Raises:
             RequestError: if the store can't take it.
         """
-        await self._room(0)
-
-    # the origin of commands
-
-    def answered(self, command: Command, frame: bytes) -> None:
-        """A command is durable."""
-        self.figures.messages += command.kind == "restore_message"
-
-    def refused(self, command: Command, error: RequestError) -> None:
-        """A command failed: nothing more is submitted."""
-        self._error = self._error or error
-
-    def _committed(self, commit: Commit) -> None:
-        self.figures.entries += sum(len(run.posts) for run in commit.runs.values())
-        for command, outcome in commit.replies:
-            assert isinstance(command, _Submitted)
-            self._in_flight -= command.weight
-            self._flying[command.conversation] -= 1
-            if isinstance(outcome, RequestError):
-                self.refused(command, outcome)
-            else:
-                self.answered(command, outcome)
-        self._flying = +self._flying
-        self._below.set()
-
-    async def _room(self, budget: int) -> None:
-        """Wait until no more than so many records are in flight."""
-        while self._in_flight > budget and self._error is None:
-            self._below.clear()
-            await self._below.wait()
-        if self._error is not None:
-            raise self._error
-
-    def _submit(self, at: _Conversation, kind: str, user: str, restored: Restored | Read, weight: int) -> None:
-        command = _Submitted(kind, user, at.id, restored, self, None)
-        command.weight = weight
-        self._in_flight += weight
-        self._flying[at.id] += 1
-        self._engine.submit(command)
-
-    # records
+        await self._submitter.settle()
 
     async def _take(self, record: AnyRecord) -> None:
         if isinstance(record, ConversationRecord):
@@ -196,19 +124,19 @@ class Importer:
             for seq in range(record.first, record.last + 1):
                 await self._message(at, gone(quote(at.id), seq))
         elif isinstance(record, MemberRecord):
-            self._join(at, record)
+            await self._join(at, record)
         elif isinstance(record, LeftRecord):
-            self._leave(at, record)
+            await self._leave(at, record)
         elif at.position >= at.head and record.user in at.members:
             await self._compare(at)
-            self._change_members(at)
+            await self._change_members(at)
             read = Read(id=1, conversation=at.id, message_seq=record.message_seq)
-            self._submit(at, "read", record.user, read, 4)
+            await self._submitter.submit("read", record.user, at.id, read, 4)
 
     async def _end(self) -> None:
         if self._at is not None:
             await self._compare(self._at)
-            self._change_members(self._at)
+            await self._change_members(self._at)
             self._at = None
 
     async def _begin(self, record: ConversationRecord) -> None:
@@ -218,9 +146,9 @@ class Importer:
             origin = bytes.fromhex(record.origin)
         except ValueError:
             raise _Misfit("`origin` is not hexadecimal") from None
-        self.figures.conversations += 1
-        if record.conversation in self._flying:
-            await self._room(0)
+        self._figures.conversations += 1
+        if self._submitter.waits(record.conversation):
+            await self._submitter.settle()
         room = await self._store.room(record.conversation)
         if room is not None:
             conversation = room.conversation
@@ -237,9 +165,9 @@ class Importer:
             creator=record.creator,
             origin=origin,
         )
-        self._submit(self._at, "restore_conversation", record.creator or "", restored, 1)
+        await self._submitter.submit("restore_conversation", record.creator or "", record.conversation, restored, 1)
 
-    def _join(self, at: _Conversation, record: MemberRecord) -> None:
+    async def _join(self, at: _Conversation, record: MemberRecord) -> None:
         if not is_name(record.user) or (at.kind == "direct" and record.user not in parties(at.id)):
             raise _Misfit(f"{record.user!r} can't be a member of {at.id}")
         if record.joined != at.position + 1:
@@ -247,33 +175,36 @@ class Importer:
         if at.position < at.head or record.user in at.members:
             return
         if at.leaving:
-            self._change_members(at)
+            await self._change_members(at)
         if len(at.members) >= self._limits.group_members:
             raise too_large(at.id, len(at.members) + 1, self._limits.group_members, "members")
         at.members.add(record.user)
-        at.ordinal += 1
         joining = RestoredMember(user=record.user, role=record.role, muted=record.muted, pinned=record.pinned)
         at.joining.append(joining)
 
-    def _leave(self, at: _Conversation, record: LeftRecord) -> None:
+    async def _leave(self, at: _Conversation, record: LeftRecord) -> None:
         if record.left != at.position:
             raise _Misfit(f"{record.user} left {at.id} after message {record.left}: said at another place")
         if at.position < at.head or record.user not in at.members:
             return
         if at.joining:
-            self._change_members(at)
+            await self._change_members(at)
         at.members.discard(record.user)
         at.leaving.append(record.user)
 
-    def _change_members(self, at: _Conversation) -> None:
+    async def _change_members(self, at: _Conversation) -> None:
         """Submit who joins and who leaves before the next message, several at once."""
+        head, members, ordinal = at.after
+        weight = 4 + len(at.members)
         if at.joining:
-            by = at.by or at.joining[0].user
-            self._submit(at, "restore_members", by, RestoredMembers(at.joining), 4 + len(at.members))
-            at.joining = []
-        if at.leaving:
-            self._submit(at, "restore_leavers", at.leaving[0], RestoredLeavers(at.leaving), 4 + len(at.members))
-            at.leaving = []
+            by, number = at.by or at.joining[0].user, len(at.joining)
+            joining = RestoredMembers(at.after, at.joining)
+            await self._submitter.submit("restore_members", by, at.id, joining, weight)
+            at.after, at.joining = After(head, members + number, ordinal + number), []
+        elif at.leaving:
+            leaving = RestoredLeavers(at.after, at.leaving)
+            await self._submitter.submit("restore_leavers", at.leaving[0], at.id, leaving, weight)
+            at.after, at.leaving = After(head, members - len(at.leaving), ordinal), []
 
     async def _message(self, at: _Conversation, text: bytes) -> None:
         try:
@@ -290,23 +221,20 @@ class Importer:
         at.position += 1
         if at.position <= at.head:
             at.shared = said
-            self.figures.known += 1
+            self._figures.known += 1
             return
         if at.position == at.head + 1:
             await self._compare(at)
-        self._change_members(at)
+        await self._change_members(at)
         restored = RestoredMessage(
-            message_seq=said.message_seq,
-            members=len(at.members),
-            ordinal=at.ordinal,
+            after=at.after,
             time=said.time,
             text=text,
             client_id=said.client_id,
             body=bytes(said.body),
         )
-        self._submit(at, "restore_message", said.sender, restored, 4 + len(at.members))
-        if self._in_flight > self._budget:
-            await self._room(self._budget // 2)
+        at.after = at.after._replace(head=said.message_seq)
+        await self._submitter.submit("restore_message", said.sender, at.id, restored, 4 + len(at.members))
 
     async def _compare(self, at: _Conversation) -> None:
         """Make sure that what is in the store is what the file holds.

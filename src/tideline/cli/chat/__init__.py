@@ -1,0 +1,1 @@
+"""``tideline chat``: a terminal as a device."""
