@@ -45,6 +45,12 @@ TEXTS = (
 )
 
 
+def check_refusal(error: RequestError) -> None:
+    assert error.code == "bad_request"
+    assert error.message
+    assert error.id is None or 1 <= error.id <= 2**53 - 1
+
+
 @settings(max_examples=1_500, deadline=None)
 @given(payload=TEXTS)
 def test_any_text_of_a_device_is_a_request_or_a_bad_request(payload: bytes) -> None:
@@ -58,9 +64,7 @@ def test_any_text_of_a_device_is_a_request_or_a_bad_request(payload: bytes) -> N
         except ijson.NotJSON:
             continue
         except RequestError as error:
-            assert error.code == "bad_request"
-            assert error.message
-            assert error.id is None or 1 <= error.id <= 2**53 - 1
+            check_refusal(error)
         else:
             assert isinstance(request, Request | Signal | codec.PlainSend)
             if isinstance(request, Request):
@@ -73,7 +77,7 @@ def test_any_body_of_a_request_over_http_is_a_request_or_a_bad_request(kind: str
     try:
         request, fields = codec.decode_body(kind, payload)
     except RequestError as error:
-        assert error.code == "bad_request"
+        check_refusal(error)
     else:
         assert isinstance(request, REQUESTS[kind].request)
         assert isinstance(fields, dict)
