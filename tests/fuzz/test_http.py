@@ -1,6 +1,7 @@
 """The HTTP side against its own description: whatever the description allows is answered as it says, and so is more."""
 
 import copy
+from typing import Any
 
 import schemathesis
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,6 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 @settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-def test_any_body_is_answered_as_the_description_says(case: schemathesis.Case, server: ServerProcess) -> None:
+def test_any_body_is_answered_as_the_description_says(case: schemathesis.Case[Any], server: ServerProcess) -> None:
     headers = {"Authorization": f"Bearer {server.token('schema')}"}
     case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS)
