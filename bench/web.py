@@ -7,6 +7,7 @@ longest frame while 1,000 messages a second arrive, and how large the client is.
 import argparse
 import asyncio
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -54,7 +55,9 @@ async def serving() -> AsyncIterator[str]:
         )
         assert process.stdout is not None
         try:
-            yield (await process.stdout.readline()).decode().strip()
+            while (found := re.search(r"http://[\d.]+:\d+", (await process.stdout.readline()).decode())) is None:
+                pass
+            yield found[0]
         finally:
             process.terminate()
             await process.wait()

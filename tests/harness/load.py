@@ -49,6 +49,8 @@ class Load:
         self.errors: Counter[str] = Counter()
         self.lost = 0
         """Connections that ended."""
+        self.welcomed = 0
+        """Connections that were made."""
         self._stopping = False
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,6 +84,7 @@ class Load:
                 async with device(url, self.token(user), name, cursor=None) as wire:
                     if wire.welcome["type"] != "welcome":
                         raise Refused(wire.welcome["code"])
+                    self.welcomed += 1
                     while not self._stopping or pending is not None:
                         if pending is None:
                             target = next(targets)

@@ -33,6 +33,7 @@ async def under_load(nodes: Cluster) -> AsyncIterator[Load]:
     load = Load([node.url for node in nodes.nodes], nodes.token)
     for number, user in enumerate(USERS[:6]):
         load.start(user, [HOT, USERS[7], USERS[number ^ 1]], first=number)
+    await until(lambda: load.welcomed >= 6, 30)
     await load.more(60)
     yield load
 

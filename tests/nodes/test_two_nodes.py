@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import aiohttp
 
-from tests.harness.nodes import Cluster
+from tests.harness.nodes import Cluster, cluster
+from tests.harness.postgres import PostgresServer
 from tests.harness.wire import Frame, Wire, device, message
 
 Fresh = Callable[[str], str]
@@ -189,3 +192,18 @@ async def test_names_that_are_wildcards_on_a_bus_are_names_like_any(two: Cluster
             await wire.say(name, "to myself")
             assert (await gather(laptop, 1))[0]["event"]["message"]["sender"] == name
             await stranger.silence(0.05)
+
+
+async def test_connections_that_come_at_once_to_a_new_node_are_each_answered_once(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    """The first of them opens the app, which takes the database a moment: still there is one of everything."""
+    async with cluster(tmp_path, await postgres.database(), nodes=1) as nodes, AsyncExitStack() as stack:
+        (node,) = nodes.nodes
+        wires = await asyncio.gather(
+            *(stack.enter_async_context(device(node.url, nodes.token(f"user{number}"))) for number in range(8))
+        )
+        for wire in wires:
+            assert (await wire.ask("create", conversation="d:no~group", members=[]))["code"] == "bad_request"
+            assert (await wire.ask("read", conversation="g:none", message_seq=1))["code"] == "forbidden"
+            await wire.silence(0.05)

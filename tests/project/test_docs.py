@@ -27,13 +27,11 @@ REFERENCE = "".join(
 AWAITED = {
     ROOT / page
     for page in (
-        "docs/how-to/web-client.md",
         "docs/reference/cli.md",
         "docs/reference/errors.md",
         "docs/reference/metrics.md",
         "docs/reference/settings.md",
         "docs/topics/failures.md",
-        "docs/topics/inspector.md",
         "spec/sync.md",
     )
 }

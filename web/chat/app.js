@@ -55,6 +55,7 @@ export class App {
     client.addEventListener("error", (event) =>
       this.#say(`This browser can't store messages: ${/** @type {any} */ (event).detail}`),
     );
+    client.addEventListener("staged", (event) => this.#list.preview(/** @type {any} */ (event).detail));
     client.addEventListener("change", (event) => {
       this.#list.changed(/** @type {any} */ (event).detail);
       this.#view.changed(/** @type {any} */ (event).detail);

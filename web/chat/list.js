@@ -4,6 +4,7 @@
  * What is kept of all of them is their ids in order; a change moves an id, and rows that are in view are read again.
  */
 
+import { asConversation } from "../client/src/replica.js";
 import { h, icon, ICONS, setText } from "../shared/dom.js";
 import { count, shortTime } from "../shared/format.js";
 import { avatar } from "./sign-in.js";
@@ -13,6 +14,7 @@ import { avatar } from "./sign-in.js";
 
 const ROW = 68;
 const MARGIN = 6;
+const PREVIEWED = 200;
 const NAME = /^[!-~]{1,64}$/;
 const RESERVED = /[:~/?#%"]/;
 
@@ -44,6 +46,7 @@ export class ConversationList {
   /** @type {string | null} */
   #selected = null;
   #drawing = false;
+  #previewing = false;
   #again = false;
 
   /** @param {Client} client @param {(id: string) => void} choose */
@@ -62,10 +65,30 @@ export class ConversationList {
   }
 
   async load() {
+    this.#previewing = false;
     this.#order = await this.#client.conversations();
     this.#loaded.clear();
     this.#titles = null;
     await this.#filter();
+  }
+
+  /**
+   * Show what a new device is being sent, while it is not stored yet.
+   * @param {import("../client/src/protocol.js").ConversationState[]} states
+   */
+  preview(states) {
+    if (this.#order.length && !this.#previewing) return;
+    this.#previewing = true;
+    // A snapshot that was begun again sends some of them twice.
+    const known = new Set(this.#order.map(([id]) => id));
+    for (const state of states) {
+      if (known.has(state.conversation)) continue;
+      const conversation = asConversation(state, 0);
+      this.#order.push([state.conversation, conversation.rank]);
+      if (this.#loaded.size < PREVIEWED) this.#loaded.set(state.conversation, conversation);
+    }
+    this.#shown = this.#order.map(([id]) => id);
+    this.#draw();
   }
 
   /** @param {import("../client/src/replica.js").Change} change */

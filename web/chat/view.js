@@ -78,9 +78,11 @@ export class ConversationView {
     this.#typing.clear();
     this.id = id;
     this.element.hidden = id === null;
-    await this.#head();
+    // Before anything is waited for: who is quick has begun to write.
     this.#field.value = (id && this.#drafts.get(id)) ?? "";
     this.#grow();
+    await this.#head();
+    if (id !== this.id) return;
     await this.#timeline.open(id);
     if (id && matchMedia("(hover: hover)").matches && !document.querySelector("dialog[open]")) this.#field.focus();
   }

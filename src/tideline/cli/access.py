@@ -1,7 +1,7 @@
 """Who a command speaks for, and to which server: the options that all commands of a user share."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import jwt
 from cyclopts import Parameter
@@ -48,13 +48,27 @@ class Access:
             raise TidelineError(f'{user!r} is no name: 1 to 64 printable ASCII characters, none of : ~ / ? # % "')
         if self.token is None:
             return make_token(key(load(self.data, self.config), self.app), user, app=self.app, days=1)
-        try:
-            claims = jwt.decode(self.token, options={"verify_signature": False})
-        except jwt.InvalidTokenError:
-            raise TidelineError("what was given as a token is none") from None
+        claims = _claims(self.token)
         if claims.get("scope", "user") == "user" and claims.get("sub") != user:
             raise TidelineError(f"the token is {claims.get('sub')}'s, not {user}'s")
         return self.token
+
+    def speaks_for_all(self) -> bool:
+        """Tell whether the token is one of the app's own back end, which says with each request for whom it is."""
+        return self.token is not None and _claims(self.token).get("scope") == "server"
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Return what a token says, which only the server can verify.
+
+    Raises:
+        TidelineError: if it is none.
+    """
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        raise TidelineError("what was given as a token is none") from None
+    return claims
 
 
 def conversation(user: str, target: str) -> str:

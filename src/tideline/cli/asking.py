@@ -25,6 +25,7 @@ class Asker:
         self._access = access
         self.user = user
         self._token = access.token_of(user)
+        self._always = {"as": user} if access.speaks_for_all() else {}
 
     @classmethod
     @asynccontextmanager
@@ -58,7 +59,7 @@ class Asker:
         url = f"{self._access.url.rstrip('/')}/v1/{kind}"
         headers = {"Authorization": f"Bearer {self._token}"}
         try:
-            async with self._session.post(url, json=fields, headers=headers) as answer:
+            async with self._session.post(url, json=fields | self._always, headers=headers) as answer:
                 frame = await answer.json()
         except aiohttp.InvalidURL:
             raise TidelineError(f"{self._access.url!r} is no URL of a server: http://host:port") from None

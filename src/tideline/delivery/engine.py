@@ -64,6 +64,10 @@ class Engine(Protocol):
         """Return what a user's sync timeline holds now."""
         ...
 
+    async def head(self, user: str) -> int:
+        """Return a head for a heartbeat: everything up to it was announced, and it is seconds old at most."""
+        ...
+
     async def slice(self, user: str, after: int, limit: int) -> tuple[Slice, int]:
         """Return entries after a position, and the head when they were read."""
         ...
@@ -168,6 +172,10 @@ class LocalEngine:
     async def span(self, user: str) -> Span:
         """Return what a user's sync timeline holds."""
         return await self._store.span(user)
+
+    async def head(self, user: str) -> int:
+        """Return a user's head."""
+        return (await self._store.span(user)).head
 
     async def slice(self, user: str, after: int, limit: int) -> tuple[Slice, int]:
         """Return entries after a position, and the head."""

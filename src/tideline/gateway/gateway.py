@@ -63,7 +63,10 @@ class Gateway:
         hub = self._hubs.get(app)
         if hub is None:
             engine = await self._engine_of(app)
-            hub = self._hubs.setdefault(app, Hub(engine, self.observer))
+            # Others may have asked meanwhile: a second hub would answer everything a second time.
+            hub = self._hubs.get(app)
+            if hub is None:
+                hub = self._hubs[app] = Hub(engine, self.observer)
         return hub
 
     def add(self, connection: Connection) -> None:

@@ -171,7 +171,7 @@ async def _forget(connection: Connection, request: Forget) -> None:
 
 async def _ping(connection: Connection, request: Ping) -> None:
     engine, user = connection.hub.engine, _identity(connection).user
-    head = (await engine.span(user)).head
+    head = await engine.head(user)
     cursor = request.cursor if request.cursor is not None and request.cursor <= head else None
     engine.seen(user, connection.name, connection.device, cursor)
     connection.gather(splice.pong(request.id, head))

@@ -27,11 +27,13 @@ import { webSocket } from "./websocket.js";
 
 /**
  * `status`: the connection changed. `change`: what is stored changed, so what shows it may want to read it again.
+ * `staged`: a page of a snapshot came, in the tab that leads: it is not stored yet, but a list may begin to show it.
  * `entries`: entries were applied, in order. `outcome`: a message left the outbox. `signal`: another user is typing,
  * or so. `stopped`: the device does not reconnect by itself (`code`: a close code, an error's code, or 0). `error`:
  * the local store failed; it is tried again. `leader`: another tab has taken the lead.
  * @typedef {{type: "status", detail: Status}
  *   | {type: "change", detail: Change}
+ *   | {type: "staged", detail: import("./protocol.js").ConversationState[]}
  *   | {type: "entries", detail: Entry[]}
  *   | {type: "outcome", detail: import("./outputs.js").StoreOutput}
  *   | {type: "signal", detail: import("./protocol.js").Signalled}
@@ -458,7 +460,7 @@ export class TidelineClient extends EventTarget {
    * @param {ClientEvent} event
    */
   #emit(event, everywhere = false) {
-    if (this.leading || everywhere) this.#tabs?.tell(event);
+    if ((this.leading && event.type !== "staged") || everywhere) this.#tabs?.tell(event);
     this.#hear(event);
   }
 

@@ -162,6 +162,7 @@ export class Runner {
     const outputs = machine.handle(this.#clock(), input);
     for (const output of outputs) {
       if (output.type === "close" || output.type === "connect") this.#generation++;
+      if (output.type === "stage") this.#options.emit({ type: "staged", detail: output.conversations });
       if (output.type === "apply") this.#waiting += output.entries.length;
     }
     this.#queue.push(...outputs);

@@ -28,8 +28,10 @@ class Command(NamedTuple):
 
 
 async def _help(view: View, _: str) -> None:
-    for name, command in COMMANDS.items():
-        view.print([("bold", f"  /{name} {command.usage}".ljust(26)), ("", command.help)])
+    said_of = [
+        [("bold", f"  /{name} {command.usage}".ljust(26)), ("", command.help)] for name, command in COMMANDS.items()
+    ]
+    view.print(*said_of)
     view.say("  A line goes to the conversation that is shown; Alt-Enter begins a new one; // begins it with /.")
 
 
@@ -174,9 +176,8 @@ async def run(view: View, line: str) -> None:
     name, _, argument = line[1:].partition(" ")
     found = [each for each in COMMANDS if each == name] or [each for each in COMMANDS if name and each.startswith(name)]
     if len(found) != 1:
-        raise Wrong(
-            f"there is no /{name}" if not found else f"/{name} may be {', '.join('/' + each for each in found)}"
-        )
+        several = ", ".join(f"/{each}" for each in found)
+        raise Wrong(f"/{name} may be {several}" if found else f"there is no /{name}; /help lists what there is")
     await COMMANDS[found[0]].run(view, argument.strip())
 
 

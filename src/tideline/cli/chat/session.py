@@ -86,6 +86,7 @@ class Session:
                 return
             if not line:
                 continue
+            self._typed = 0.0
             try:
                 if line.startswith("/") and not line.startswith("//"):
                     self._view.say(line)

@@ -61,9 +61,9 @@ class View:
     # printing
 
     def print(self, *printed: Line) -> None:
-        """Print lines above the one to type in."""
-        for line in printed:
-            print_formatted_text(FormattedText(line), style=_style)
+        """Print lines above the one to type in, all at once: the terminal is drawn anew after each time."""
+        joined = [part for line in printed for part in (*line, ("", "\n"))]
+        print_formatted_text(FormattedText(joined[:-1]), style=_style)
 
     def say(self, text: str, style: str = "class:dim") -> None:
         """Print a remark of the program's own."""
@@ -139,12 +139,15 @@ class View:
         return found[::-1], True
 
     def _print_messages(self, found: list[Message]) -> None:
+        printed: list[Line] = []
         for message in found:
             day = lines.day(message.time) if message.time else self._day
             if day != self._day:
                 self._day = day
-                self.print([("class:day", f"{'':>4}{day}")])
-            self.print(*lines.message(message, self.user))
+                printed.append([("class:day", f"{'':>4}{day}")])
+            printed += lines.message(message, self.user)
+        if printed:
+            self.print(*printed)
 
     def mark_read(self) -> None:
         """Tell the server, and so the user's other devices, that this was read."""
