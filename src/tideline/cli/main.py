@@ -40,6 +40,7 @@ app.command("tideline.cli.exporting:export", group=_DATA)
 app.command("tideline.cli.checking:check_", name="check", group=_DATA)
 app.command("tideline.cli.database:migrate", group=_DATA)
 app.command("tideline.cli.database:new_epoch", group=_DATA)
+app.command("tideline.cli.conforming:conformance", group=_MORE)
 app.command("tideline.cli.lab:lab", group=_MORE)
 
 
