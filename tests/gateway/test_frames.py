@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, Raw, frame, raw
+from tests.harness.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, frame, raw
 from tests.harness.server import ServerProcess
 from tests.harness.wire import Wire, device, message, wire
 
@@ -55,19 +55,6 @@ async def alive(phone: Wire) -> bool:
     return bool((await phone.ask("ping"))["type"] == "pong")
 
 
-async def read_on(phone: Raw, frames: list[dict[str, Any]]) -> None:
-    while True:
-        frames.append(await phone.next())
-
-
-async def flood(phone: Raw, other: Wire, many: bytes, *, empty: bool) -> None:
-    """Send fragments and more fragments; empty ones may go on for ever."""
-    for _ in range(60):
-        await phone.write(many)
-        assert await alive(other)
-    raise ConnectionError if empty else AssertionError("it went on and on")
-
-
 @pytest.mark.parametrize("text", FAILS_ALONE)
 async def test_a_bad_frame_gets_an_error_and_the_connection_lives_on(
     server: ServerProcess, fresh: Fresh, text: str
@@ -98,7 +85,7 @@ async def test_a_bad_frame_gets_an_error_and_the_connection_lives_on(
         b"\xef\xbb\xbf{}",
         b'{"type":"devices","id":7,"x":NaN}',
         b"[{}",
-        b'[{"a":1},]',
+        b'[{"a":1,]',
         b"[,]",
         b'{"type":"devices",}',
         b"[{}]x",
@@ -110,11 +97,9 @@ async def test_what_is_no_json_closes_the_connection_with_4400(
     async with raw(server.url) as phone:
         await phone.hello(server.token(fresh("alice")))
         await phone.write(frame(payload))
-        frames: list[dict[str, Any]] = []
-        with pytest.raises(ConnectionError):
-            await read_on(phone, frames)
-        assert phone.code == 4400
-        assert (frames[-1]["type"], frames[-1]["code"]) == ("bye", 4400)
+        bye = await phone.next()
+        assert (bye["type"], bye["code"], bye["by"]) == ("bye", 4400, None)
+        assert await phone.closed() == 4400
 
 
 @pytest.mark.parametrize(
@@ -164,18 +149,17 @@ async def test_a_message_may_come_in_fragments_with_pings_between(server: Server
         assert (await phone.next())["type"] == "sent"
 
 
-@pytest.mark.parametrize("size", [0, 1])
-async def test_a_message_in_endless_fragments_costs_little_and_ends(
-    server: ServerProcess, fresh: Fresh, size: int
-) -> None:
+async def test_a_message_in_endless_fragments_costs_little_and_ends(server: ServerProcess, fresh: Fresh) -> None:
     """A message of a quarter million fragments is not put together a quarter million times."""
     async with device(server.url, server.token(fresh("bob"))) as other, raw(server.url) as phone:
         await phone.hello(server.token(fresh("alice")))
         before = server.memory()
         await phone.write(frame(b'"', fin=False))
-        many = frame(b"x" * size, CONTINUATION, fin=False) * 10_000
-        with pytest.raises(ConnectionError):
-            await flood(phone, other, many, empty=size == 0)
+        for size in (0, 1):
+            for _ in range(27):
+                await phone.write(frame(b"x" * size, CONTINUATION, fin=False) * 10_000)
+                assert await alive(other)
+        assert await phone.closed() == 4413
         assert server.memory() < before + 2**24
 
 

@@ -1,5 +1,7 @@
 """A rate limit: a bucket of tokens that refills steadily."""
 
+from tideline.protocol.errors import RequestError
+
 
 class Bucket:
     """Lets ``rate`` actions a second through, and as many at once after a pause. Time is an argument (s)."""
@@ -19,3 +21,13 @@ class Bucket:
             self._tokens -= 1
             return 0.0
         return (1 - self._tokens) / self._rate
+
+    def demand(self, now: float) -> None:
+        """Take one token.
+
+        Raises:
+            RequestError: ``rate_limited`` if there is none.
+        """
+        wait = self.take(now)
+        if wait:
+            raise RequestError("rate_limited", "too many sends", retry_after=round(wait, 3))

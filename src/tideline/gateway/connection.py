@@ -12,6 +12,7 @@ it drains, and after ``drain_timeout`` of that the connection is closed.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -28,11 +29,12 @@ from tideline.timeline.changes import Run
 from tideline.timeline.contract import StoreUnavailable
 from tideline.timeline.records import Device
 
+from . import intake
 from .addressing import address
 from .auth import Identity
 from .bucket import Bucket
 from .deliver import deliver
-from .frames import pack
+from .frames import pack, send_text
 from .host import Host
 from .hub import Hub
 
@@ -49,15 +51,17 @@ class Connection(WSListener):
 
     __slots__ = (
         "_bucket",
-        "_fragments",
         "_in_flight",
         "_out",
         "_paused",
         "_placed",
         "_queue",
         "_worker",
+        "backlog",
         "closing",
         "device",
+        "direct",
+        "fragments",
         "full_since",
         "gateway",
         "heard",
@@ -85,6 +89,8 @@ class Connection(WSListener):
         self.opening = False
         """Whether hello was said; whatever follows it waits until it is answered."""
         self.welcomed = False
+        self.direct = False
+        """Whether commands go straight to the sequencer: once none waits that was said before the welcome."""
         self.closing = False
         self.since = self.heard = gateway.now
         self.full_since: float | None = None
@@ -96,7 +102,8 @@ class Connection(WSListener):
         self._placed = 0
         """Sends in flight, whose answers stand among the pushes."""
         self._paused = False
-        self._fragments: list[bytes] | None = None
+        self.fragments: bytearray | None = None
+        self.backlog: deque[bytes] | None = None
         self._bucket: Bucket | None = None
 
     # from the transport
@@ -130,7 +137,7 @@ class Connection(WSListener):
             if kind == WSMsgType.CLOSE:
                 transport.disconnect()
             return
-        if kind == _TEXT and frame.fin and self._fragments is None:
+        if kind == _TEXT and frame.fin and self.fragments is None:
             self._receive(frame.get_payload_as_bytes())
         elif kind == WSMsgType.PING:
             transport.send_pong(frame.get_payload_as_bytes())
@@ -139,24 +146,13 @@ class Connection(WSListener):
             transport.send_close(frame.get_close_code() if frame.payload_size >= 2 else WSCloseCode.OK)
             transport.disconnect()
         elif kind != WSMsgType.PONG:
-            self._reassemble(frame)
-
-    def _reassemble(self, frame: WSFrame) -> None:
-        continues = frame.msg_type == WSMsgType.CONTINUATION
-        if frame.msg_type == WSMsgType.BINARY or continues != (self._fragments is not None):
-            self.close(Close.BAD_FRAME, "only text messages")
-            return
-        fragments = self._fragments = self._fragments or []
-        fragments.append(frame.get_payload_as_bytes())
-        if sum(map(len, fragments)) > self.gateway.limits.frame:
-            self.oversized()
-        elif frame.fin:
-            self._fragments = None
-            self._receive(b"".join(fragments))
+            message = intake.reassemble(self, frame, self.gateway.limits.frame)
+            if message is not None:
+                self._receive(message)
 
     def oversized(self) -> None:
         """End, because a message is larger than ``limits.frame``."""
-        self.close(Close.TOO_LARGE, f"a message is over {self.gateway.limits.frame} bytes")
+        intake.oversized(self, self.gateway.limits.frame)
 
     def pause_writing(self) -> None:
         """Learn that the outgoing buffer is over its high-water mark."""
@@ -180,35 +176,42 @@ class Connection(WSListener):
                 self.transport.underlying_transport.pause_reading()
             else:
                 self.transport.underlying_transport.resume_reading()
+                if self.backlog is not None:
+                    intake.go_on(self)
 
     # requests
 
-    def _receive(self, payload: bytes) -> None:
-        try:
-            if payload[:1] == b"{":
-                self._take(payload)
-            else:
-                for text in codec.split(payload):
-                    if self.closing:
-                        return
-                    self._take(text)
-        except ijson.NotJSON:
-            self.close(Close.BAD_FRAME, "a message is not JSON")
-        except ijson.NotIJSON as error:
-            self.fail(None, RequestError("bad_request", f"not I-JSON: {error}"))
+    def _receive(self, message: bytes) -> None:
+        intake.receive(self, message)
         if self._in_flight >= self.gateway.settings.max_in_flight:
             self._throttle()
 
-    def _take(self, text: bytes) -> None:
+    @property
+    def laden(self) -> bool:
+        """Whether as much is in flight as may be, answers that are not sent yet included."""
+        bound = self.gateway.settings.max_in_flight
+        return self._in_flight >= bound or len(self._out) >= bound
+
+    def relieve(self, go_on: Callable[[], None]) -> None:
+        """Send what has gathered, and go on: at once after others had their turn, or once there is room."""
+        if self._in_flight >= self.gateway.settings.max_in_flight:
+            self._throttle()
+            return
+        self.flush()
+        if self.full_since is None:
+            self.gateway.loop.call_soon(go_on)
+
+    def take(self, text: bytes) -> None:
+        """Take the text of one frame."""
         try:
             request = codec.decode_request(text)
         except RequestError as error:
-            if not self.opening:
-                self.refuse(error.id, "the first request is a well-formed hello")
-            else:
-                self.fail(error.id, error)
+            self.misread(error)
             return
-        if self.welcomed:
+        except ijson.NotJSON:
+            intake.no_json(self)
+            return
+        if self.direct:
             self._dispatch(request)
         elif self.opening:
             self._enqueue(request)
@@ -219,6 +222,13 @@ class Connection(WSListener):
         else:
             self.opening = True
             self._enqueue(request)
+
+    def misread(self, error: RequestError) -> None:
+        """Answer what is no request; before hello that is the end."""
+        if self.opening:
+            self.fail(error.id, error)
+        else:
+            self.refuse(error.id, "the first request is a well-formed hello")
 
     def _dispatch(self, request: Request | Signal) -> None:
         """Submit what changes something, queue what reads."""
@@ -241,11 +251,8 @@ class Connection(WSListener):
 
     def _limit_rate(self) -> None:
         now = self.gateway.loop.time()
-        if self._bucket is None:
-            self._bucket = Bucket(self.gateway.limits.sends_per_second, now)
-        wait = self._bucket.take(now)
-        if wait:
-            raise RequestError("rate_limited", "too many sends", retry_after=round(wait, 3))
+        self._bucket = self._bucket or Bucket(self.gateway.limits.sends_per_second, now)
+        self._bucket.demand(now)
 
     def _enqueue(self, request: Request | Signal) -> None:
         if self._queue is None:
@@ -268,6 +275,7 @@ class Connection(WSListener):
         finally:
             self._worker = None
             if not self._queue:
+                self.direct = self.welcomed
                 self._queue = None  # an empty one is half a kilobyte, and most connections are idle
             if not self.closing and self._paused:
                 self._throttle()
@@ -280,11 +288,18 @@ class Connection(WSListener):
         except StoreUnavailable as error:
             unavailable = RequestError("unavailable", "the store can't read now", retry_after=error.retry_after)
             self.fail(getattr(request, "id", None), unavailable)
+            self._unopened(Close.TRY_LATER, error.retry_after)
         except Exception as error:
             incident = self.gateway.observer.defect(type(request).__name__, error)
             self.fail(getattr(request, "id", None), RequestError("internal", f"a defect, logged as {incident}"))
+            self._unopened(Close.INTERNAL, None)
         finally:
             self._in_flight -= 1
+
+    def _unopened(self, code: Close, retry_after: float | None) -> None:
+        """End, if it was hello that failed: what waits behind it would wait for ever."""
+        if not self.welcomed:
+            self.close(code, "hello could not be answered now", retry_after=retry_after)
 
     # what a commit brings
 
@@ -352,7 +367,7 @@ class Connection(WSListener):
         self._out = []
         if not self.closing:
             for message in pack(out, self.gateway.limits.page_bytes):
-                self.transport.send(_TEXT, message)
+                send_text(self.transport, message)
 
     def signal(self, frame: bytes) -> None:
         """Forward a signal, unless there is too much to send already."""

@@ -1,10 +1,15 @@
 """Entries to push frames, and frames to WebSocket messages, none over ``limits.page_bytes``."""
 
+import struct
 from collections.abc import Sequence
+
+from picows import WSMsgType, WSTransport
 
 from tideline.protocol import splice
 from tideline.timeline.changes import Post, Run
 
+_COPIED = 8192
+"""Bytes of a message that picows copies before it sends it."""
 _OVERHEAD = 64
 """Bytes of a push frame that are no entries."""
 
@@ -37,6 +42,21 @@ def pack(frames: list[bytes], max_bytes: int) -> list[bytes]:
     if len(whole) <= max_bytes:
         return [whole]
     return [splice.array(part) for part in _parts(frames, max_bytes - 2)]
+
+
+def send_text(transport: WSTransport, message: bytes) -> None:
+    """Send a text message.
+
+    picows keeps no copy of the header of a message over 8 KiB: while that waits for the peer to read, the next
+    message's header would be written over it. So those are made whole here.
+    """
+    size = len(message)
+    if size <= _COPIED:
+        transport.send(WSMsgType.TEXT, message)
+    elif size < 65_536:
+        transport.underlying_transport.write(b"\x81\x7e%b%b" % (struct.pack("!H", size), message))
+    else:
+        transport.underlying_transport.write(b"\x81\x7f%b%b" % (struct.pack("!Q", size), message))
 
 
 def _parts(texts: Sequence[bytes], max_bytes: int) -> list[list[bytes]]:

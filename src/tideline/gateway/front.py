@@ -22,6 +22,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from .connection import Connection
 from .gateway import Gateway
+from .linger import Link
 
 WEBSOCKET_PATH = b"/v1/ws"
 SUBPROTOCOL = "tideline.v1"
@@ -59,7 +60,7 @@ class Front(asyncio.Protocol):
         line = self._read[: self._read.find(b"\r\n")].split(b" ")
         path = line[1].partition(b"?")[0] if len(line) == 3 else b""
         if path == WEBSOCKET_PATH and line[0] == b"GET":
-            self._become_websocket(end)
+            become_websocket(self._gateway, self._transport, self._read[:end], self._read[end:])
         else:
             protocol = self._http()
             self._transport.set_protocol(protocol)
@@ -70,54 +71,59 @@ class Front(asyncio.Protocol):
         """Stop waiting for the head."""
         self._timeout.cancel()
 
-    def _become_websocket(self, end: int) -> None:
-        listener = Connection(self._gateway)
-        protocol = WSProtocol(
-            None,  # host and path are the client's side
-            None,
-            False,
-            lambda request: _upgrade(self._gateway, request, listener),
-            Alarm(listener),
-            True,
-            _HEAD_TIMEOUT,
-            False,  # pings are the device's business; its own are answered by the listener
-            1.0,
-            1.0,
-            WSAutoPingStrategy.PING_WHEN_IDLE,
-            False,
-            self._gateway.limits.frame,
-            None,
-            _READ_BUFFER,
-        )
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        # One value of the header is all that picows reads; browsers may list others beside it.
-        data = _single_upgrade(self._read[:end]) + self._read[end:]
-        view = memoryview(data)
-        while view and not self._transport.is_closing():
-            buffer = protocol.get_buffer(-1)
-            count = min(len(buffer), len(view))
-            buffer[:count] = view[:count]
-            protocol.buffer_updated(count)
-            view = view[count:]
+
+def become_websocket(gateway: Gateway, transport: asyncio.Transport, head: bytes, rest: bytes) -> None:
+    """Hand a connection to WebSocket: the request's head was read, without its last four bytes, and the rest."""
+    listener = Connection(gateway)
+    link = Link(transport)
+    protocol = WSProtocol(
+        None,  # host and path are the client's side
+        None,
+        False,
+        lambda request: _upgrade(gateway, request, listener),
+        Alarm(listener, link),
+        True,
+        _HEAD_TIMEOUT,
+        False,  # pings are the device's business; its own are answered by the listener
+        1.0,
+        1.0,
+        WSAutoPingStrategy.PING_WHEN_IDLE,
+        False,
+        gateway.limits.frame,
+        None,
+        _READ_BUFFER,
+    )
+    transport.set_protocol(protocol)
+    protocol.connection_made(link)
+    # One value of the header is all that picows reads; browsers may list others beside it.
+    view = memoryview(_single_upgrade(head) + rest)
+    while view and not transport.is_closing():
+        buffer = protocol.get_buffer(-1)
+        count = min(len(buffer), len(view))
+        buffer[:count] = view[:count]
+        protocol.buffer_updated(count)
+        view = view[count:]
 
 
 class Alarm:
     """The logger that picows gets: it says nothing, and hears of a message over the limit.
 
     picows announces a violation of the protocol to its logger before it closes the connection. A message that is
-    too large gets our close code, which is sent first and so is the one that counts.
+    too large gets our close code, which is sent first and so is the one that counts; and picows, which would close
+    the connection at once, is kept from it.
     """
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_link")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, link: Link) -> None:
         self._connection = connection
+        self._link = link
 
     def error(self, _: str, *args: Any) -> None:
         """Hear of a violation."""
         if args and isinstance(args[0], tuple) and args[0] and int(args[0][0]) == _TOO_BIG:
             self._connection.oversized()
+            self._link.linger()
 
     def isEnabledFor(self, _: int) -> bool:
         """Spare picows its debug messages."""

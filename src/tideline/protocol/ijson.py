@@ -74,6 +74,8 @@ def elements(text: bytes) -> list[bytes]:
         else:
             depth -= 1
             if depth == 0:
+                if token != b"]":
+                    break
                 last = text[start:position].strip(_SPACE)
                 if text[position + 1 :].strip(_SPACE):
                     raise NotJSON("text after the array")
