@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def export(
-    what: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    what: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
     /,
     *,
     output: Annotated[Path | None, Parameter(help="File to write; default: standard output.")] = None,

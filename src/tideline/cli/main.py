@@ -3,7 +3,7 @@
 import os
 import sys
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 from rich.text import Text
 
@@ -20,6 +20,8 @@ app = App(
     help_format="plaintext",
     group_parameters=Group("Options"),
     config=[FILE],
+    # No --empty-… for every option that can be repeated.
+    default_parameter=Parameter(negative_iterable=()),
 )
 _SERVER = Group("The server", sort_key=1)
 _CHAT = Group("Chat", sort_key=2)
