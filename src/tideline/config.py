@@ -72,7 +72,7 @@ _ALGORITHMS = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 
 def _help(text: str) -> Parameter:
-    return Parameter(help=text, negative_iterable=())
+    return Parameter(help=text)
 
 
 def _check_key(name: str, key: str, algorithm: str) -> None:
