@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -20,7 +20,6 @@ from tideline.bus.notify import NotifyBus
 from tideline.config import Settings, SettingsError
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.shared import SharedEngine
-from tideline.demo.scene import Scene
 from tideline.gateway.auth import MAIN, Key, Keyring, make_token
 from tideline.gateway.demo import DemoTokens
 from tideline.gateway.front import Front
@@ -34,6 +33,9 @@ from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions, EmbeddedS
 from tideline.stores.postgres import PostgresBackend, PostgresOptions, postgres_surveys
 from tideline.timeline.contract import Backend, Store, StoreError, StoreFailed, StoreUnavailable
 from tideline.timeline.survey import Survey
+
+if TYPE_CHECKING:
+    from tideline.demo.scene import Scene
 
 STORE = "store"
 """The part of the data folder that is RocksDB's."""
@@ -213,8 +215,10 @@ class Server:
         if self.address:
             self.observer.stopped()
 
-    def _play(self) -> Scene:
+    def _play(self) -> "Scene":
         """Begin the scene of a demo."""
+        from tideline.demo.scene import Scene  # with it comes the whole client, a fifth of the time to start
+
         key = keys(self.settings)[MAIN]
         scene = Scene(
             self.address,
