@@ -221,8 +221,8 @@ async def test_no_message_of_the_server_is_over_page_bytes(start_server: Start) 
         head = 1 + 48
         frames = await until(phone, head)
         assert numbers(frames) == list(range(1, head + 1))
-        for delivery in ({}, {"limit": 1000}):
-            async with device(server.url, server.token("alice"), "tv", **delivery) as tv:
+        for limit in (200, 1000):
+            async with device(server.url, server.token("alice"), "tv", limit=limit) as tv:
                 cursor = tv.welcome["entries"][-1]["seq"]
                 while tv.welcome["more"] and cursor < head:
                     cursor = numbers([await tv.ask("pull", after=cursor, limit=1000)])[-1]

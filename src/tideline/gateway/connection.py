@@ -26,7 +26,6 @@ from tideline.protocol.limits import HELLO_BYTES
 from tideline.protocol.requests import Hello, Request, Signal
 from tideline.protocol.table import REQUESTS
 from tideline.timeline.changes import Run
-from tideline.timeline.contract import StoreUnavailable
 from tideline.timeline.records import Device
 
 from . import intake
@@ -39,6 +38,9 @@ from .host import Host
 from .hub import Hub
 
 _TEXT = WSMsgType.TEXT
+_SHARE = 65_536
+"""Bytes of answers that a connection makes before others have their turn; each costs ``_EFFORT`` at least."""
+_EFFORT = 2048
 _CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to answer a close."""
 
@@ -263,7 +265,8 @@ class Connection(WSListener):
             self._worker = asyncio.ensure_future(self._work())
 
     async def _work(self) -> None:
-        """Answer what is queued, one by one, as long as the answers drain."""
+        """Answer what is queued, one by one, as long as the answers drain, and let others have their turn."""
+        share = 0
         try:
             while self._queue and self.full_since is None and not self.closing:
                 request = self._queue.popleft()
@@ -271,7 +274,14 @@ class Connection(WSListener):
                     self._in_flight -= 1
                     self._dispatch(request)
                     continue
-                await self._answer(request)
+                await self.gateway.handle(self, request)
+                self._in_flight -= 1
+                share += _EFFORT + len(self._out[-1]) if self._out else _EFFORT
+                if share > _SHARE:
+                    # A store that never makes one wait would let all answers gather here.
+                    share = 0
+                    self.flush()
+                    await asyncio.sleep(0)
         finally:
             self._worker = None
             if not self._queue:
@@ -279,27 +289,6 @@ class Connection(WSListener):
                 self._queue = None  # an empty one is half a kilobyte, and most connections are idle
             if not self.closing and self._paused:
                 self._throttle()
-
-    async def _answer(self, request: Request) -> None:
-        try:
-            await self.gateway.handle(self, request)
-        except RequestError as error:
-            self.fail(getattr(request, "id", None), error)
-        except StoreUnavailable as error:
-            unavailable = RequestError("unavailable", "the store can't read now", retry_after=error.retry_after)
-            self.fail(getattr(request, "id", None), unavailable)
-            self._unopened(Close.TRY_LATER, error.retry_after)
-        except Exception as error:
-            incident = self.gateway.observer.defect(type(request).__name__, error)
-            self.fail(getattr(request, "id", None), RequestError("internal", f"a defect, logged as {incident}"))
-            self._unopened(Close.INTERNAL, None)
-        finally:
-            self._in_flight -= 1
-
-    def _unopened(self, code: Close, retry_after: float | None) -> None:
-        """End, if it was hello that failed: what waits behind it would wait for ever."""
-        if not self.welcomed:
-            self.close(code, "hello could not be answered now", retry_after=retry_after)
 
     # what a commit brings
 

@@ -29,6 +29,7 @@ from tideline.protocol.requests import (
     Signal,
     Snapshot,
 )
+from tideline.timeline.contract import StoreUnavailable
 
 from .auth import Identity
 from .connection import Connection
@@ -37,17 +38,28 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def handle(connection: Connection, request: Request) -> None:
-    """Answer one request.
-
-    Raises:
-        RequestError: what it is answered by instead.
-        StoreUnavailable: if the store can't read now.
-    """
-    if not connection.welcomed:
-        if isinstance(request, Hello):
+    """Answer one request; whatever goes wrong is an answer too."""
+    try:
+        if connection.welcomed:
+            await _HANDLERS[type(request)](connection, request)
+        elif isinstance(request, Hello):
             await _hello(connection, request)
-        return
-    await _HANDLERS[type(request)](connection, request)
+    except RequestError as error:
+        connection.fail(getattr(request, "id", None), error)
+    except StoreUnavailable as error:
+        unavailable = RequestError("unavailable", "the store can't read now", retry_after=error.retry_after)
+        connection.fail(getattr(request, "id", None), unavailable)
+        _unopened(connection, Close.TRY_LATER, error.retry_after)
+    except Exception as error:
+        incident = connection.gateway.observer.defect(type(request).__name__, error)
+        connection.fail(getattr(request, "id", None), RequestError("internal", f"a defect, logged as {incident}"))
+        _unopened(connection, Close.INTERNAL, None)
+
+
+def _unopened(connection: Connection, code: Close, retry_after: float | None) -> None:
+    """End, if it was hello that failed: what waits behind it would wait for ever."""
+    if not connection.welcomed:
+        connection.close(code, "hello could not be answered now", retry_after=retry_after)
 
 
 async def _hello(connection: Connection, request: Hello) -> None:
