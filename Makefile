@@ -14,6 +14,10 @@ RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
 WEB := web/client/node_modules/.installed
 
+SEEDS := 1000
+FIRST := 0
+DEEPER := 0
+
 .PHONY: help
 help: ## Show these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target what; do \
@@ -27,6 +31,11 @@ run: $(RUN) ## Start a server on http://127.0.0.1:8420 that keeps its data in ./
 test: $(DEV) lint types web ## Run every check: lint, types and tests (ARGS go to pytest)
 	scripts/need-test-packages
 	.venv/bin/python -m pytest $(ARGS)
+
+.PHONY: soak
+soak: $(DEV) ## Simulate SEEDS=1000 worlds of trouble from FIRST=0, and search the model deeper with DEEPER=1
+	@.venv/bin/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
+	@test $(DEEPER) = 0 || .venv/bin/python -m tests.model --deeper $(DEEPER)
 
 .PHONY: lint
 lint: $(DEV) ## Check style and formatting

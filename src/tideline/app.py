@@ -6,8 +6,9 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -16,7 +17,7 @@ from tideline import secret
 from tideline.bus.contract import Bus
 from tideline.bus.nats import NatsBus
 from tideline.bus.notify import NotifyBus
-from tideline.config import Settings
+from tideline.config import Settings, SettingsError
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.shared import SharedEngine
 from tideline.demo.scene import Scene
@@ -29,9 +30,10 @@ from tideline.gateway.inspect import Inspector
 from tideline.gateway.pages import Pages
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
-from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions
-from tideline.stores.postgres import PostgresBackend, PostgresOptions
+from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions, EmbeddedSurveys
+from tideline.stores.postgres import PostgresBackend, PostgresOptions, postgres_surveys
 from tideline.timeline.contract import Backend, Store, StoreError, StoreFailed, StoreUnavailable
+from tideline.timeline.survey import Survey
 
 STORE = "store"
 """The part of the data folder that is RocksDB's."""
@@ -42,7 +44,13 @@ EXIT_FAILED = 70
 
 
 def keys(settings: Settings) -> dict[str, Key]:
-    """Return the keys of all apps; the main one is made in the data folder if it is not given."""
+    """Return the keys of all apps; the main one is made in the data folder if it is not given.
+
+    Raises:
+        SettingsError: if there is no data folder that all nodes share.
+    """
+    if settings.store is not None and settings.secret is None:
+        raise SettingsError("with --store, give all nodes the same key: TIDELINE_SECRET")
     main = settings.secret or secret.load_or_make(settings.data)
     return {
         MAIN: Key(main, settings.algorithm),
@@ -266,15 +274,17 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def offline(settings: Settings, app: str, batch_records: int) -> AsyncIterator[tuple[Store, LocalEngine]]:
-    """Open an app in the data folder without serving it.
+    """Open an app's data without serving it.
 
     Raises:
-        StoreLocked: if another process has the data open.
+        StoreLocked: if another process has the data folder open.
         StoreFailed: after the block, if what it wrote may not be durable.
     """
     failures: list[StoreFailed] = []
-    backend = EmbeddedBackend(store_path(settings.data), embedded_options(settings))
+    backend = _backend(settings)
     try:
+        if isinstance(backend, PostgresBackend):
+            await backend.open()
         store = await backend.store(app)
         engine = LocalEngine(store, settings.limits, Observer(), batch_records=batch_records, failed=failures.append)
         try:
@@ -285,6 +295,31 @@ async def offline(settings: Settings, app: str, batch_records: int) -> AsyncIter
         await backend.close()
         if failures:
             raise failures[0]
+
+
+class Surveyed(NamedTuple):
+    """Data that is looked at as a whole."""
+
+    apps: list[Survey]
+    size: int | None
+    """About how many records there are; None: nobody knows."""
+    in_use: bool
+    """Whether a server may write to it meanwhile, so that what is seen is not of one moment."""
+
+
+@asynccontextmanager
+async def surveyed(settings: Settings) -> AsyncIterator[Surveyed]:
+    """Open all data to look at it, changing nothing.
+
+    Raises:
+        StoreError: if there is none, or it can't be read.
+    """
+    if settings.store is not None:
+        async with postgres_surveys(settings.store) as found:
+            yield Surveyed([*found], None, False)
+    else:
+        with closing(EmbeddedSurveys(store_path(settings.data))) as folder:
+            yield Surveyed([folder.survey(app) for app in folder.apps()], folder.size(), folder.in_use)
 
 
 async def serve(settings: Settings, ready: asyncio.Future[str] | None = None) -> int:

@@ -187,8 +187,6 @@ class Settings:
             _check_key(f"--apps.{app}", key, _HS256)
         if self.store is not None and not self.store.startswith(("postgresql://", "postgres://")):
             raise SettingsError("--store takes a URL that begins with postgresql://")
-        if self.store is not None and self.secret is None:
-            raise SettingsError("with --store, give all nodes the same key: TIDELINE_SECRET")
         if self.bus is not None and self.store is None:
             raise SettingsError("--bus is between the nodes of one --store")
         if self.demo and not is_loopback(self.host):

@@ -79,11 +79,13 @@ class Load:
         pending: Frame | None = None
         name = f"sender{next(self._numbers)}"
         while not self._stopping or pending is not None:
+            connected = False
             try:
                 url = self.urls[at % len(self.urls)]
                 async with device(url, self.token(user), name, cursor=None) as wire:
                     if wire.welcome["type"] != "welcome":
                         raise Refused(wire.welcome["code"])
+                    connected = True
                     self.welcomed += 1
                     while not self._stopping or pending is not None:
                         if pending is None:
@@ -107,7 +109,8 @@ class Load:
                             assert answer["retry"], answer
                             await asyncio.sleep(min(0.3, answer["retry_after"] or 0.1))
             except (Closed, Refused, TimeoutError, aiohttp.ClientError, OSError):
-                self.lost += 1
+                # A hello that the store can't answer yet is no connection that was lost.
+                self.lost += connected
                 at += 1
                 await asyncio.sleep(0.1)
 

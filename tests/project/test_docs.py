@@ -32,7 +32,6 @@ AWAITED = {
         "docs/reference/metrics.md",
         "docs/reference/settings.md",
         "docs/topics/failures.md",
-        "spec/sync.md",
     )
 }
 """Pages that are linked to while they are being written."""

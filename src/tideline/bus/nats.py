@@ -72,12 +72,13 @@ class NatsBus:
                 await asyncio.sleep(_RETRY)
                 continue
             self._client = client
-            for topic in list(self._watched):
-                await self._subscribe(topic)
-            self._resumed()
+            await self._reconnected()
             return
 
     async def _reconnected(self) -> None:
+        # The client subscribes again to what it had; what was watched meanwhile it has not heard of.
+        for topic in [topic for topic, subscription in self._watched.items() if subscription is None]:
+            await self._subscribe(topic)
         self._resumed()
 
     async def watch(self, topic: str) -> None:
@@ -140,15 +141,19 @@ class NatsBus:
 
     async def close(self) -> None:
         """Send what is waiting and disconnect."""
-        client, self._client = self._client, None
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        if client is not None:
-            with suppress(NatsError, OSError, TimeoutError, asyncio.CancelledError):
-                async with asyncio.timeout(1):
-                    if client.is_connected:
-                        await client.flush(timeout=1)
-                    await client.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._client is None:
+            return
+        with suppress(NatsError, OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                if self._client.is_connected:
+                    for subject, message in self._queue:
+                        await self._client.publish(subject, message)
+                    await self._client.flush(timeout=1)
+                await self._client.close()
 
 
 async def _unsubscribe(subscription: Any) -> None:

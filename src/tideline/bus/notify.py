@@ -44,6 +44,7 @@ class NotifyBus:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._listener: Any = None
+        self._sender: Any = None
         self._tasks: list[asyncio.Task[None]] = []
         self._receive: Receive = lambda topic, message: None
         self._resumed: Callable[[], None] = lambda: None
@@ -116,27 +117,32 @@ class NotifyBus:
             self._wake.set()
 
     async def _send(self) -> None:
-        connection: Any = None
-        while True:
-            self._idle.set()
-            await self._wake.wait()
-            self._wake.clear()
-            self._idle.clear()
-            queue, self._queue = self._queue, []
-            payloads = [base64.b64encode(part).decode() for part in _parts(self._node, queue)]
-            try:
-                if connection is None or connection.is_closed():
-                    connection = await self._connect()
-                await connection.execute("SELECT pg_notify($1, p) FROM unnest($2::text[]) AS p", _CHANNEL, payloads)
-            except _LOST:
-                self.dropped += len(queue)
-                if connection is not None:
-                    connection.terminate()
-                await asyncio.sleep(_RETRY)
-            except asyncio.CancelledError:
-                if connection is not None:
-                    connection.terminate()
-                raise
+        try:
+            while True:
+                self._idle.set()
+                await self._wake.wait()
+                self._wake.clear()
+                self._idle.clear()
+                queue, self._queue = self._queue, []
+                try:
+                    await self._notify(queue)
+                except _LOST:
+                    self.dropped += len(queue)
+                    self._disconnect()
+                    await asyncio.sleep(_RETRY)
+        finally:
+            self._disconnect()
+
+    async def _notify(self, queue: list[tuple[str, bytes]]) -> None:
+        payloads = [base64.b64encode(part).decode() for part in _parts(self._node, queue)]
+        if self._sender is None or self._sender.is_closed():
+            self._sender = await self._connect()
+        await self._sender.execute("SELECT pg_notify($1, p) FROM unnest($2::text[]) AS p", _CHANNEL, payloads)
+
+    def _disconnect(self) -> None:
+        if self._sender is not None:
+            self._sender.terminate()
+            self._sender = None
 
     async def close(self) -> None:
         """Send what is waiting and disconnect."""
@@ -145,6 +151,7 @@ class NotifyBus:
                 await asyncio.wait_for(self._idle.wait(), 1)
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._listener is not None:
             self._listener.terminate()
 

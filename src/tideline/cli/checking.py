@@ -1,7 +1,6 @@
 """``tideline check``."""
 
 import asyncio
-from contextlib import closing
 from typing import Annotated
 
 from cyclopts import Parameter, validators
@@ -10,25 +9,21 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from tideline.app import store_path
+from tideline.app import surveyed
 from tideline.check import Promise, Report, check
 from tideline.check.report import EXAMPLES
 from tideline.config import Settings
-from tideline.stores.embedded import EmbeddedSurveys
-from tideline.stores.postgres import postgres_surveys
 
-from .configuration import Config, Data, load
+from .configuration import Config, Data, Store, load
 
 
 def check_(
     *,
     data: Data = Settings.data,
+    store: Store = None,
     examples: Annotated[
         int, Parameter(help="How many broken things to name, of each kind.", validator=validators.Number(gte=0))
     ] = EXAMPLES,
-    store: Annotated[
-        str | None, Parameter(env_var="TIDELINE_STORE", help="URL of a PostgreSQL database, instead of the folder.")
-    ] = None,
     config: Config = None,
 ) -> int:
     """Verify everything in a data folder or a database, and say what is broken; exit status 1 if anything is.
@@ -36,46 +31,43 @@ def check_(
     Nothing is changed. Of a folder, stop the server first: what it writes meanwhile may look broken. Of a database,
     one moment is verified, whatever nodes write meanwhile.
     """
+    settings = load(data, config, store=store)
     report = Report(examples)
     console = Console(stderr=True)
-    if store is not None:
-        apps = asyncio.run(_database(store, report))
-        _print(report, apps)
-        return 0 if report.sound else 1
-    folder = load(data, config).data
-    with closing(EmbeddedSurveys(store_path(folder))) as surveys:
-        if surveys.in_use:
-            warning = f"A server has {folder} open: what it writes meanwhile may look broken."
-            console.print(warning, style="yellow", highlight=False)
-        progress = Progress(
-            TextColumn("Checking"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.completed:,.0f} records"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        apps = surveys.apps()
-        with progress:
-            bar = progress.add_task("", total=surveys.size())
-            for app in apps:
-                asyncio.run(check(surveys.survey(app), report, lambda records: progress.advance(bar, records)))
+    with _progress(console) as progress:
+        in_use, apps = asyncio.run(_check(settings, report, console, progress))
     _print(report, apps)
-    if not report.sound and surveys.in_use:
+    if not report.sound and in_use:
         console.print("The server was running: stop it and check again before you believe this.", style="yellow")
     return 0 if report.sound else 1
 
 
-async def _database(url: str, report: Report) -> list[str]:
-    async with postgres_surveys(url) as surveys:
-        for survey in surveys:
-            await check(survey, report, lambda records: None)
-        return [survey.app for survey in surveys]
+async def _check(settings: Settings, report: Report, console: Console, progress: Progress) -> tuple[bool, int]:
+    """Check all apps; return whether a server was running, and how many apps there are."""
+    async with surveyed(settings) as found:
+        if found.in_use:
+            warning = f"A server has {settings.data} open: what it writes meanwhile may look broken."
+            console.print(warning, style="yellow", highlight=False)
+        bar = progress.add_task("", total=found.size)
+        for survey in found.apps:
+            await check(survey, report, lambda records: progress.advance(bar, records))
+        return found.in_use, len(found.apps)
 
 
-def _print(report: Report, apps: list[str]) -> None:
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("Checking"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:,.0f} records"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _print(report: Report, apps: int) -> None:
     console = Console(highlight=False)
     table = Table(title=None, show_edge=False, pad_edge=False)
     table.add_column("verified")
@@ -96,5 +88,5 @@ def _print(report: Report, apps: list[str]) -> None:
         if report.examples[promise] and more > 0:
             console.print(f"        … and {more:,} more of this kind", soft_wrap=True)
     if report.sound:
-        of = "1 app" if len(apps) == 1 else f"{len(apps)} apps"
+        of = "1 app" if apps == 1 else f"{apps} apps"
         console.print(Text(f"Everything is as it must be, in {of}.", style="green"))

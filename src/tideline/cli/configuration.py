@@ -16,6 +16,14 @@ Config = Annotated[
     Path | None, Parameter(name="--config", env_var="TIDELINE_CONFIG", help="TOML file with settings of the server.")
 ]
 Data = Annotated[Path, Parameter(name="--data", env_var="TIDELINE_DATA", help="Data folder of the server.")]
+Store = Annotated[
+    str | None,
+    Parameter(
+        name="--store",
+        env_var="TIDELINE_STORE",
+        help="URL of the PostgreSQL database that the data is in, if it is not in a data folder.",
+    ),
+]
 AppName = Annotated[str, Parameter(name="--app", help="The app: a name space of users and conversations.")]
 
 

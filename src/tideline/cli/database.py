@@ -23,7 +23,9 @@ def migrate(*, store: Store) -> int:
 def new_epoch(
     *,
     store: Store,
-    apps: Annotated[tuple[str, ...], Parameter(name="--app", help="App to do it for; default: all.")] = (),
+    apps: Annotated[
+        tuple[str, ...], Parameter(name="--app", help="App to do it for; default: all.", show_default=False)
+    ] = (),
 ) -> int:
     """Give restored data a new epoch, so that every device takes a snapshot. Stop all nodes before."""
 

@@ -4,32 +4,33 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from pathlib import Path
 from typing import IO, Annotated
 
 import msgspec
 from cyclopts import Parameter
 
-from tideline.app import store_path
+from tideline.app import surveyed
 from tideline.config import Settings
 from tideline.gateway.auth import MAIN
-from tideline.stores.embedded import EmbeddedSurveys
+from tideline.protocol.errors import TidelineError
 from tideline.timeline.survey import Survey
 from tideline.transfer import exporting
 from tideline.transfer.records import AnyRecord, Header
 
-from .configuration import AppName, Config, Data, load
+from .configuration import AppName, Config, Data, Store, load
 
 _encode = msgspec.json.Encoder().encode
 
 
 def export(
-    what: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    what: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
     /,
     *,
     output: Annotated[Path | None, Parameter(help="File to write; default: standard output.")] = None,
     data: Data = Settings.data,
+    store: Store = None,
     app: AppName = MAIN,
     config: Config = None,
 ) -> int:
@@ -42,22 +43,28 @@ def export(
     what
         Conversations (g:team, d:alice~bob), or users: what a user may read. Without any: everything.
     """
-    folder = load(data, config).data
-    with closing(EmbeddedSurveys(store_path(folder))) as surveys:
-        records = _records(surveys.survey(app), what)
-        if output is None:
-            asyncio.run(_write(records, sys.stdout.buffer))
-            return 0
-        part = output.with_name(output.name + ".part")
-        try:
-            with part.open("wb") as file:
-                asyncio.run(_write(records, file))
-                file.flush()
-                os.fsync(file.fileno())
-            part.rename(output)
-        finally:
-            part.unlink(missing_ok=True)
+    settings = load(data, config, store=store)
+    if output is None:
+        asyncio.run(_export(settings, app, what, sys.stdout.buffer))
+        return 0
+    part = output.with_name(output.name + ".part")
+    try:
+        with part.open("wb") as file:
+            asyncio.run(_export(settings, app, what, file))
+            os.fsync(file.fileno())
+        part.rename(output)
+    finally:
+        part.unlink(missing_ok=True)
     return 0
+
+
+async def _export(settings: Settings, app: str, what: tuple[str, ...], file: IO[bytes]) -> None:
+    async with surveyed(settings) as found:
+        for survey in found.apps:
+            if survey.app == app:
+                await _write(_records(survey, what), file)
+                return
+        raise TidelineError(f"no app {app} in {settings.data if settings.store is None else 'the database'}")
 
 
 async def _records(survey: Survey, what: tuple[str, ...]) -> AsyncIterator[AnyRecord]:

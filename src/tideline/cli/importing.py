@@ -22,7 +22,7 @@ from tideline.transfer.reading import records
 from tideline.transfer.sources import open_sources
 from tideline.transfer.submitting import Figures
 
-from .configuration import AppName, Config, Data, load
+from .configuration import AppName, Config, Data, Store, load
 
 BATCH_RECORDS = 65_536
 """Nobody waits for an answer meanwhile: batches may be large."""
@@ -35,6 +35,7 @@ def import_(
     /,
     *,
     data: Data = Settings.data,
+    store: Store = None,
     app: AppName = MAIN,
     config: Config = None,
 ) -> int:
@@ -50,7 +51,7 @@ def import_(
     files
         Files, or tar archives of files (.tar, .tar.xz, .tar.gz, .tar.bz2).
     """
-    settings = load(data, config)
+    settings = load(data, config, store=store)
     settings = replace(
         settings,
         write_buffer=max(settings.write_buffer, _WRITE_BUFFER),
@@ -89,8 +90,9 @@ def import_(
 async def _import(
     settings: Settings, app: str, files: list[Path], figures: Figures, show: Callable[[int], None]
 ) -> None:
-    async with offline(settings, app, BATCH_RECORDS) as (store, engine):
-        importer = Importer(store, engine, figures, BATCH_RECORDS)
+    batch_records = BATCH_RECORDS if settings.store is None else settings.batch_records
+    async with offline(settings, app, batch_records) as (store, engine):
+        importer = Importer(store, engine, figures, batch_records)
         for source in open_sources(files, show):
             await importer.take(records(source), source.name)
         await importer.finish()

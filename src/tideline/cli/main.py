@@ -3,7 +3,7 @@
 import os
 import sys
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 from rich.text import Text
 
@@ -20,6 +20,8 @@ app = App(
     help_format="plaintext",
     group_parameters=Group("Options"),
     config=[FILE],
+    # No --empty-… for every option that can be repeated.
+    default_parameter=Parameter(negative_iterable=()),
 )
 _SERVER = Group("The server", sort_key=1)
 _CHAT = Group("Chat", sort_key=2)
@@ -40,6 +42,7 @@ app.command("tideline.cli.exporting:export", group=_DATA)
 app.command("tideline.cli.checking:check_", name="check", group=_DATA)
 app.command("tideline.cli.database:migrate", group=_DATA)
 app.command("tideline.cli.database:new_epoch", group=_DATA)
+app.command("tideline.cli.conforming:conformance", group=_MORE)
 app.command("tideline.cli.lab:lab", group=_MORE)
 
 

@@ -28,7 +28,7 @@ def send(
         str | None, Parameter(help='Any JSON object instead of a text: {"type":"location","lat":…}.')
     ] = None,
     reply_to: Annotated[int | None, Parameter(help="Number of the message that it answers.")] = None,
-    mention: Annotated[tuple[str, ...], Parameter(help="User to mention; can be repeated.", negative="")] = (),
+    mention: Annotated[tuple[str, ...], Parameter(help="User to mention; can be repeated.", show_default=False)] = (),
     client_id: Annotated[
         str | None,
         Parameter(help="Key of this message: the same one again sends nothing twice; default: a random one."),

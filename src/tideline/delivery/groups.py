@@ -124,12 +124,13 @@ def update(plan: Plan, command: Command) -> None:
     """Change a group's title for all, or ``muted`` and ``pinned`` for oneself."""
     request = command.request
     assert isinstance(request, Update)
+    if request.title is not None:
+        _group(command)
     if plan.room(command.conversation) is None and unused_direct(command):
         raise RequestError("not_found", f"{command.conversation} was never used")
     room, member = plan.member(command)
     retitled = request.title is not None and request.title != room.conversation.title
     if request.title is not None:
-        _group(command)
         _admin(command, member)
         _check_title(plan, request.title)
     muted = member.muted if request.muted is None else request.muted

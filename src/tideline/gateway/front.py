@@ -60,7 +60,7 @@ class Front(asyncio.Protocol):
         line = self._read[: self._read.find(b"\r\n")].split(b" ")
         path = line[1].partition(b"?")[0] if len(line) == 3 else b""
         if path == WEBSOCKET_PATH and line[0] == b"GET":
-            self._become_websocket(end)
+            become_websocket(self._gateway, self._transport, self._read[:end], self._read[end:])
         else:
             protocol = self._http()
             self._transport.set_protocol(protocol)
@@ -71,37 +71,38 @@ class Front(asyncio.Protocol):
         """Stop waiting for the head."""
         self._timeout.cancel()
 
-    def _become_websocket(self, end: int) -> None:
-        listener = Connection(self._gateway)
-        link = Link(self._transport)
-        protocol = WSProtocol(
-            None,  # host and path are the client's side
-            None,
-            False,
-            lambda request: _upgrade(self._gateway, request, listener),
-            Alarm(listener, link),
-            True,
-            _HEAD_TIMEOUT,
-            False,  # pings are the device's business; its own are answered by the listener
-            1.0,
-            1.0,
-            WSAutoPingStrategy.PING_WHEN_IDLE,
-            False,
-            self._gateway.limits.frame,
-            None,
-            _READ_BUFFER,
-        )
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(link)
-        # One value of the header is all that picows reads; browsers may list others beside it.
-        data = _single_upgrade(self._read[:end]) + self._read[end:]
-        view = memoryview(data)
-        while view and not self._transport.is_closing():
-            buffer = protocol.get_buffer(-1)
-            count = min(len(buffer), len(view))
-            buffer[:count] = view[:count]
-            protocol.buffer_updated(count)
-            view = view[count:]
+
+def become_websocket(gateway: Gateway, transport: asyncio.Transport, head: bytes, rest: bytes) -> None:
+    """Hand a connection to WebSocket: the request's head was read, without its last four bytes, and the rest."""
+    listener = Connection(gateway)
+    link = Link(transport)
+    protocol = WSProtocol(
+        None,  # host and path are the client's side
+        None,
+        False,
+        lambda request: _upgrade(gateway, request, listener),
+        Alarm(listener, link),
+        True,
+        _HEAD_TIMEOUT,
+        False,  # pings are the device's business; its own are answered by the listener
+        1.0,
+        1.0,
+        WSAutoPingStrategy.PING_WHEN_IDLE,
+        False,
+        gateway.limits.frame,
+        None,
+        _READ_BUFFER,
+    )
+    transport.set_protocol(protocol)
+    protocol.connection_made(link)
+    # One value of the header is all that picows reads; browsers may list others beside it.
+    view = memoryview(_single_upgrade(head) + rest)
+    while view and not transport.is_closing():
+        buffer = protocol.get_buffer(-1)
+        count = min(len(buffer), len(view))
+        buffer[:count] = view[:count]
+        protocol.buffer_updated(count)
+        view = view[count:]
 
 
 class Alarm:

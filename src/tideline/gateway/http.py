@@ -21,7 +21,7 @@ from tideline.timeline.records import Device
 
 from .addressing import address
 from .auth import Identity
-from .front import origin_allowed
+from .front import WEBSOCKET_PATH, become_websocket, origin_allowed
 from .gateway import Gateway
 from .hub import Hub
 from .openapi import document
@@ -46,6 +46,7 @@ class HttpSide:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/v1/info", self._info)
         app.router.add_get("/v1/openapi.json", self._openapi)
+        app.router.add_get(WEBSOCKET_PATH.decode(), self._websocket)
         app.router.add_post("/v1/{type}", self._request)
         app.on_shutdown.append(self._wake_all)
         return app
@@ -163,6 +164,15 @@ class HttpSide:
             raise RequestError("too_large", f"the body is over {limit} bytes, the limit") from None
 
     # about the server
+
+    async def _websocket(self, http: web.Request) -> web.Response:
+        """Take a handshake that comes after other requests, as proxies send it that keep connections."""
+        transport = http.transport
+        if transport is not None:
+            lines = [b"GET %b HTTP/1.1" % WEBSOCKET_PATH, *(b"%b: %b" % header for header in http.raw_headers)]
+            http.protocol.connection_lost(None)  # for aiohttp it ends here: this response goes nowhere
+            become_websocket(self._gateway, transport, b"\r\n".join(lines), b"\r\n\r\n")
+        return web.Response()
 
     async def _health(self, _: web.Request) -> web.Response:
         await self._probe()

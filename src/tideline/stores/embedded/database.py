@@ -41,6 +41,8 @@ class Database:
             access = AccessType.read_only()
             # All files are opened now: another process that has the database open may remove them later.
             database.set_max_open_files(-1)
+            # Whoever only reads wants to know how much there is.
+            database.set_skip_stats_update_on_db_open(False)
             if not (self.path / "CURRENT").exists():
                 raise StoreError(f"no data in {self.path}")
         else:
