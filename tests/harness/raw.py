@@ -6,7 +6,7 @@ import json
 import os
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -120,3 +120,5 @@ async def raw(url: str, *, limit: int = 2**20) -> AsyncIterator[Raw]:
         yield Raw(reader, writer, host)
     finally:
         writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
