@@ -287,6 +287,9 @@ class Simulation:
         self.loop.call_later(0.5, self._restored, saved)
 
     def _restored(self, saved: Tables) -> None:
+        for node in self.nodes:  # one that crashed shortly before may have started again
+            if node.alive:
+                node.crash()
         self.store.tables = copy.deepcopy(saved)
         self.store.epoch = f"e{self.counts['restored']}"
         for node in self.nodes:
