@@ -4,14 +4,14 @@ import logging
 import sys
 from typing import Literal
 
-import structlog
-
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 def configure(level: LogLevel = "info", format: LogFormat = "text") -> None:
     """Write log events of at least ``level`` to standard error."""
+    import structlog
+
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if format == "json"
