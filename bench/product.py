@@ -13,8 +13,8 @@ import msgspec
 from bench.device import LoadError
 from bench.engines import Message
 from tideline import collector
-from tideline.app import embedded_options
 from tideline.config import Settings
+from tideline.data import embedded_options
 from tideline.delivery.commands import Command, Commit
 from tideline.delivery.engine import LocalEngine
 from tideline.observe import Observer

@@ -6,9 +6,8 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from pathlib import Path
-from typing import NamedTuple
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -18,9 +17,9 @@ from tideline.bus.contract import Bus
 from tideline.bus.nats import NatsBus
 from tideline.bus.notify import NotifyBus
 from tideline.config import Settings, SettingsError
+from tideline.data import backend
 from tideline.delivery.engine import LocalEngine
 from tideline.delivery.shared import SharedEngine
-from tideline.demo.scene import Scene
 from tideline.gateway.auth import MAIN, Key, Keyring, make_token
 from tideline.gateway.demo import DemoTokens
 from tideline.gateway.front import Front
@@ -30,13 +29,12 @@ from tideline.gateway.inspect import Inspector
 from tideline.gateway.pages import Pages
 from tideline.gateway.settings import GatewaySettings
 from tideline.observe import Observer
-from tideline.stores.embedded import EmbeddedBackend, EmbeddedOptions, EmbeddedSurveys
-from tideline.stores.postgres import PostgresBackend, PostgresOptions, postgres_surveys
-from tideline.timeline.contract import Backend, Store, StoreError, StoreFailed, StoreUnavailable
-from tideline.timeline.survey import Survey
+from tideline.stores.postgres import PostgresBackend
+from tideline.timeline.contract import Backend, StoreError, StoreFailed, StoreUnavailable
 
-STORE = "store"
-"""The part of the data folder that is RocksDB's."""
+if TYPE_CHECKING:
+    from tideline.demo.scene import Scene
+
 _DEVICES_EVERY = 5.0
 _STOP_TIMEOUT = 5.0
 EXIT_FAILED = 70
@@ -56,34 +54,6 @@ def keys(settings: Settings) -> dict[str, Key]:
         MAIN: Key(main, settings.algorithm),
         **{app: Key(value) for app, value in settings.apps.items()},
     }
-
-
-def postgres_options(settings: Settings) -> PostgresOptions:
-    """Return what of the settings concerns the store on PostgreSQL."""
-    return PostgresOptions(
-        connections=settings.store_connections,
-        timeout=settings.store_timeout,
-        distributed=settings.store_distributed,
-        cached_members=settings.cached_members,
-        client_id_ttl=settings.limit_client_id_ttl,
-    )
-
-
-def embedded_options(settings: Settings) -> EmbeddedOptions:
-    """Return what of the settings concerns the embedded store."""
-    return EmbeddedOptions(
-        block_cache=settings.block_cache,
-        write_buffer=settings.write_buffer,
-        wal_limit=settings.wal_limit,
-        cached_heads=settings.cached_heads,
-        cached_members=settings.cached_members,
-        client_id_ttl=settings.limit_client_id_ttl,
-    )
-
-
-def store_path(data: Path) -> Path:
-    """Return where in a data folder the embedded store is."""
-    return data / STORE
 
 
 class Server:
@@ -214,8 +184,10 @@ class Server:
         if self.address:
             self.observer.stopped()
 
-    def _play(self) -> Scene:
+    def _play(self) -> "Scene":
         """Begin the scene of a demo."""
+        from tideline.demo.scene import Scene  # with it comes the whole client, a fifth of the time to start
+
         key = keys(self.settings)[MAIN]
         scene = Scene(
             self.address,
@@ -243,12 +215,6 @@ class Server:
                     self._fail(error)
 
 
-def _backend(settings: Settings) -> Backend:
-    if settings.store is None:
-        return EmbeddedBackend(store_path(settings.data), embedded_options(settings))
-    return PostgresBackend(settings.store, postgres_options(settings))
-
-
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
@@ -263,7 +229,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         OSError: if the address or the folder can't be used.
     """
     started = time.perf_counter()
-    server = Server(settings, _backend(settings))
+    server = Server(settings, backend(settings))
     try:
         await server.start()
         where = _without_password(settings.store) if settings.store else str(settings.data)
@@ -271,56 +237,6 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.stop()
-
-
-@asynccontextmanager
-async def offline(settings: Settings, app: str, batch_records: int) -> AsyncIterator[tuple[Store, LocalEngine]]:
-    """Open an app's data without serving it.
-
-    Raises:
-        StoreLocked: if another process has the data folder open.
-        StoreFailed: after the block, if what it wrote may not be durable.
-    """
-    failures: list[StoreFailed] = []
-    backend = _backend(settings)
-    try:
-        if isinstance(backend, PostgresBackend):
-            await backend.open()
-        store = await backend.store(app)
-        engine = LocalEngine(store, settings.limits, Observer(), batch_records=batch_records, failed=failures.append)
-        try:
-            yield store, engine
-        finally:
-            await engine.drain()
-    finally:
-        await backend.close()
-        if failures:
-            raise failures[0]
-
-
-class Surveyed(NamedTuple):
-    """Data that is looked at as a whole."""
-
-    apps: list[Survey]
-    size: int | None
-    """About how many records there are; None: nobody knows."""
-    in_use: bool
-    """Whether a server may write to it meanwhile, so that what is seen is not of one moment."""
-
-
-@asynccontextmanager
-async def surveyed(settings: Settings) -> AsyncIterator[Surveyed]:
-    """Open all data to look at it, changing nothing.
-
-    Raises:
-        StoreError: if there is none, or it can't be read.
-    """
-    if settings.store is not None:
-        async with postgres_surveys(settings.store) as found:
-            yield Surveyed([*found], None, False)
-    else:
-        with closing(EmbeddedSurveys(store_path(settings.data))) as folder:
-            yield Surveyed([folder.survey(app) for app in folder.apps()], folder.size(), folder.in_use)
 
 
 async def serve(settings: Settings, ready: asyncio.Future[str] | None = None) -> int:

@@ -301,8 +301,8 @@ class Simulation:
             self._start_node(node)
         for device in self.devices:
             device.bandwidth = None
-            if device.link is not None:
-                device.link.bandwidth = None
+            if device.link is not None and device.link.bandwidth is not None:
+                device.link.cut()  # what is in it would take as long as it takes
             device.start()
 
     # what users do

@@ -9,10 +9,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from tideline.app import surveyed
 from tideline.check import Promise, Report, check
 from tideline.check.report import EXAMPLES
 from tideline.config import Settings
+from tideline.data import surveyed
 
 from .configuration import Config, Data, Store, load
 

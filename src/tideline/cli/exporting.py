@@ -11,8 +11,8 @@ from typing import IO, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from tideline.app import surveyed
 from tideline.config import Settings
+from tideline.data import surveyed
 from tideline.gateway.auth import MAIN
 from tideline.protocol.errors import TidelineError
 from tideline.timeline.survey import Survey

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from tideline import collector
-from tideline.app import offline
 from tideline.config import MEBIBYTE, Settings
+from tideline.data import offline
 from tideline.gateway.auth import MAIN
 from tideline.observe.logs import configure
 from tideline.transfer.importing import Importer

@@ -5,8 +5,6 @@ import sys
 from contextlib import suppress
 from typing import Literal, TextIO, cast
 
-import structlog
-
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -30,6 +28,8 @@ class _Lossy:
 
 def configure(level: LogLevel = "info", format: LogFormat = "text") -> None:
     """Write log events of at least ``level`` to standard error."""
+    import structlog
+
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if format == "json"
