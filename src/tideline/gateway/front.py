@@ -48,7 +48,7 @@ class Front(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, until the head is whole."""
-        self._read += data
+        self._read = (self._read + data).lstrip(b"\r\n")
         end = self._read.find(b"\r\n\r\n")
         if end < 0 and len(self._read) <= _HEAD:
             return
