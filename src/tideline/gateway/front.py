@@ -167,4 +167,8 @@ def _upgrade(
 def origin_allowed(gateway: Gateway, origin: str, host: str) -> bool:
     """Tell whether a page of this origin may use the server: its own, or one on the allow-list."""
     allowed = gateway.settings.allowed_origins
-    return urlsplit(origin).netloc == host or origin in allowed or "*" in allowed
+    try:
+        own = urlsplit(origin).netloc == host != ""
+    except ValueError:
+        own = False
+    return own or origin in allowed or "*" in allowed
