@@ -200,6 +200,7 @@ async def test_wrong_commands_say_what_is_wrong(own: ServerProcess, chat: Chat) 
             ("/nothing", "there is no /nothing"),
             ("/re", "/re may be /reply, /recall, /react, /remove, /retry"),
             ("/to", "say a user or a conversation"),
+            ("/to a~b", "neither a user nor a conversation"),
             ("/reply hi", "say the number of a message, and what"),
             ("/recall one", "say the number of a message"),
             ("/add", "say whom"),

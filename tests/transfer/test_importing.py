@@ -149,12 +149,25 @@ def said(number: int, group: str = "g:a") -> str:
         ([GROUP, AL.replace('"joined":1', '"joined":2')], "joined g:a before message 2: said at another place"),
         ([GROUP, AL, '{"type":"left","conversation":"g:a","user":"al","joined":1,"left":1}'], "said at another place"),
         ([GROUP, AL, said(1).replace('"time":1', '"time":"noon"')], "a message of g:a is malformed"),
+        ([GROUP, AL, said(1).replace('"time":1', '"time":-1')], "a message of g:a is malformed"),
+        ([GROUP, AL, said(1).replace('"body":{}', '"body":[]')], "a message of g:a is malformed"),
+        ([GROUP, AL, said(1).replace('"sender":"al"', '"sender":"a l"')], "message 1 of g:a has no valid sender"),
+        ([GROUP, AL, said(1).replace('"c1"', f'"{"c" * 65}"')], "message 1 of g:a has no valid sender or client_id"),
+        ([GROUP.replace('"creator":"al"', '"creator":"a l"')], "'a l' can't have created g:a"),
+        ([GROUP, '{"type":"gone","conversation":"g:a","first":1,"last":1000001}'], "over 1000000 messages of g:a"),
+        ([GROUP.replace("g:a", "d:a~b").replace('"group"', '"direct"')], "d:a~b lacks one of the two"),
         ([GROUP, AL, '{"type":"tideline-export","version":1}'], "a header after the first line"),
     ],
 )
 async def test_an_export_that_does_not_fit_into_itself_is_refused(tmp_path: Path, lines: list[str], why: str) -> None:
     with pytest.raises(TransferError, match=why):
         await run(MemoryStore(), exported(tmp_path, *lines))
+
+
+async def test_a_title_over_the_limit_is_refused(tmp_path: Path) -> None:
+    titled = GROUP.replace('"time":1', '"time":1,"title":"' + "é" * 100 + '"')
+    with pytest.raises(RequestError, match="too_large: the title of g:a is 200 bytes, the limit is 199"):
+        await run(MemoryStore(), exported(tmp_path, titled), Limits(title=199))
 
 
 async def test_a_message_over_the_limit_is_refused(tmp_path: Path) -> None:

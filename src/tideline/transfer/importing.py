@@ -20,7 +20,7 @@ from tideline.delivery.restored import (
 )
 from tideline.protocol.errors import too_large
 from tideline.protocol.names import is_name, kind_of, parties
-from tideline.protocol.requests import Read
+from tideline.protocol.requests import Position, Read
 from tideline.protocol.responses import Message
 from tideline.protocol.splice import gone, quote
 from tideline.timeline.contract import Store
@@ -45,10 +45,15 @@ class _Said(msgspec.Struct):
     message_seq: int
     sender: str = ""
     client_id: str = ""
-    time: int = 0
+    time: Position = 0
     body: msgspec.Raw = msgspec.Raw(b"{}")
+    gone: bool = False
 
 
+_CLIENT_ID = 64
+"""Characters of a ``client_id``, at most."""
+_GONE = 1_000_000
+"""Messages that one line may say are gone; each leaves a trace."""
 _said = msgspec.json.Decoder(_Said).decode
 _message = msgspec.json.Decoder(Message).decode
 
@@ -121,6 +126,8 @@ class Importer:
         if record.conversation != at.id:
             raise _Misfit(f"a line of {record.conversation} among those of {at.id}")
         if isinstance(record, GoneRecord):
+            if record.last - record.first >= _GONE:
+                raise _Misfit(f"over {_GONE} messages of {at.id} are gone in one line")
             for seq in range(record.first, record.last + 1):
                 await self._message(at, gone(quote(at.id), seq))
         elif isinstance(record, MemberRecord):
@@ -134,14 +141,21 @@ class Importer:
             await self._submitter.submit("read", record.user, at.id, read, 4)
 
     async def _end(self) -> None:
-        if self._at is not None:
-            await self._compare(self._at)
-            await self._change_members(self._at)
-            self._at = None
+        at, self._at = self._at, None
+        if at is not None:
+            if at.kind == "direct" and not at.members.issuperset(parties(at.id)):
+                raise _Misfit(f"{at.id} lacks one of the two")
+            await self._compare(at)
+            await self._change_members(at)
 
     async def _begin(self, record: ConversationRecord) -> None:
         if kind_of(record.conversation) != record.kind:
             raise _Misfit(f"{record.conversation!r} can't name a {record.kind} conversation")
+        if record.creator is not None and not is_name(record.creator):
+            raise _Misfit(f"{record.creator!r} can't have created {record.conversation}")
+        size = len((record.title or "").encode())
+        if size > self._limits.title:
+            raise too_large(f"the title of {record.conversation}", size, self._limits.title, "bytes")
         try:
             origin = bytes.fromhex(record.origin)
         except ValueError:
@@ -214,6 +228,8 @@ class Importer:
             raise _Misfit(f"a message of {at.id} is malformed: {error}") from None
         if said.conversation != at.id:
             raise _Misfit(f"a message of {said.conversation} among those of {at.id}")
+        if not said.gone and not (is_name(said.sender) and 1 <= len(said.client_id) <= _CLIENT_ID):
+            raise _Misfit(f"message {said.message_seq} of {at.id} has no valid sender or client_id")
         if said.message_seq != at.position + 1:
             raise _Misfit(f"message {said.message_seq} of {at.id} comes after message {at.position}")
         if len(text) > self._limits.page_bytes:

@@ -20,6 +20,7 @@ from tideline.protocol.errors import TidelineError
 from tideline.protocol.events import ReadEvent
 from tideline.protocol.names import direct, kind_of, peer
 
+from ..access import conversation
 from ..words import clean, content, one_line
 from . import lines
 from .lines import Line
@@ -69,15 +70,19 @@ class View:
         """Print a remark of the program's own."""
         self.print([(style, text)])
 
-    def label(self, conversation: str) -> str:
+    def label(self, where: str) -> str:
         """Return how a conversation is called here: a direct one by its peer."""
-        return peer(conversation, self.user) if kind_of(conversation) == "direct" else conversation
+        return peer(where, self.user) if kind_of(where) == "direct" else where
 
     # conversations
 
     def named(self, target: str) -> str:
-        """Return the id of a conversation that is named by it or by a user."""
-        return target if ":" in target else direct(self.user, target)
+        """Return the id of a conversation that is named by it or by a user.
+
+        Raises:
+            TidelineError: if there can't be one of that name.
+        """
+        return conversation(self.user, target)
 
     async def refresh(self) -> None:
         """Learn the states of all conversations."""

@@ -142,7 +142,9 @@ class Database:
         self._close()
 
     def in_use(self) -> bool:
-        """Tell whether another process has the database open for writing."""
+        """Tell whether another process has the database open for writing; for one that is open to read."""
+        # A process that looks at a lock of its own so loses it.
+        assert self.read_only
         try:
             with (self.path / "LOCK").open("rb") as lock:
                 # RocksDB's lock is of the same kind; this one ends with the block.
