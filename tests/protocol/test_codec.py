@@ -268,3 +268,81 @@ def test_history_reads_backwards_from_the_tail_unless_it_is_told() -> None:
 
 def test_what_is_encoded_is_what_msgspec_encodes() -> None:
     assert codec.encode(Devices(id=3)) == msgspec.json.encode({"type": "devices", "id": 3})
+
+
+# A send as clients usually spell it takes a way of its own: which way it takes must not matter.
+
+plain: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"id": st.integers(-1, 2**53 + 1) | st.booleans() | st.just("4"), "client_id": st.text(max_size=3)},
+    optional={
+        "to": st.sampled_from(["bob", "", "a\n", "é"]),
+        "conversation": st.sampled_from(["g:a", "d:a~b", "nonsense"]) | st.none(),
+        "reply_to": st.integers(-1, 3) | st.none(),
+        "mentions": st.lists(st.sampled_from(["bob", "a b", "a\n"]), max_size=2) | st.none(),
+        "body": st.dictionaries(
+            st.text(max_size=2),
+            st.none() | st.booleans() | st.text(max_size=3) | st.integers(2**53 - 2, 2**53 + 2) | st.just([{}]),
+            max_size=3,
+        )
+        | st.sampled_from([[], None, "x", 5]),
+        "unknown": st.just(1),
+    },
+)
+
+
+def decoded(text: bytes) -> object:
+    try:
+        request = codec.decode_request(text)
+    except (RequestError, NotJSON) as error:
+        return type(error), getattr(error, "id", None)
+    assert isinstance(request, Send)
+    return (
+        request.id,
+        request.client_id,
+        bytes(request.body),
+        request.conversation,
+        request.to,
+        request.reply_to,
+        request.mentions,
+    )
+
+
+def spelled(fields: dict[str, Any], space: str = "") -> bytes:
+    return json.dumps({"type": "send", **fields}, separators=(f",{space}", f":{space}"), ensure_ascii=False).encode()
+
+
+@given(plain)
+def test_a_plainly_spelled_send_is_judged_like_any_other(fields: dict[str, Any]) -> None:
+    body = json.dumps(fields.get("body"), separators=(",", ":"), ensure_ascii=False).encode()
+    fast, slow = decoded(spelled(fields)), decoded(b" " + spelled(fields))
+    assert fast == slow
+    if isinstance(fast, tuple) and len(fast) == 7:
+        assert fast[2] == body
+
+
+TAIL = b',"to":"b","client_id":"c","body":{'
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b'"a":"x","a":"y"}}',
+        b'"a":"\\ud800"}}',
+        b'"a":"\xff"}}',
+        b'"a":"\xed\xa0\x80"}}',
+        b'"\\ud800":"x"}}',
+        b'"a":1e999}}',
+        b'"a":9007199254740992}}',
+        b'"a":[[[[1]]]]}} ',
+        b'"a":"x"},"to":"c"}',
+        b'"a":"x"},"id":6}',
+        b'"a":NaN}}',
+    ],
+)
+def test_a_plainly_spelled_send_that_is_no_ijson_is_refused(rest: bytes) -> None:
+    text = b'{"type":"send","id":5' + TAIL + rest
+    if rest.endswith(b" "):
+        assert isinstance(codec.decode_request(text), Send)
+        return
+    with pytest.raises((RequestError, NotJSON)):
+        codec.decode_request(text)

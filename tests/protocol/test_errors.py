@@ -1,5 +1,8 @@
 """Errors and close codes are those of section 8 of the protocol, row by row."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tideline.protocol.errors import (
@@ -37,6 +40,18 @@ def test_every_code_has_the_status_and_the_retry_of_section_8() -> None:
     rows = (line.split() for line in SECTION_8.strip().splitlines())
     expected = {code: (int(status), retry == "yes") for code, status, retry in rows}
     assert {code: tuple(trait) for code, trait in ERRORS.items()} == expected
+
+
+def test_the_specification_says_the_same() -> None:
+    """Its table of errors, and its table of close codes."""
+    text = (Path(__file__).parents[2] / "spec" / "protocol.md").read_text()
+    rows = re.findall(r"^\| (`.*?`) \| (\d{3}) \| (true|false) \|", text, re.MULTILINE)
+    said = {code: (int(status), retry == "true") for names, status, retry in rows for code in re.findall(r"\w+", names)}
+    assert said == {code: tuple(trait) for code, trait in ERRORS.items()}
+    _, _, closes = text.partition("| close code |")
+    found = re.findall(r"^\| ([\d, ]+) \|.*\| (yes|no|with another token only)\b", closes, re.MULTILINE)
+    again = {int(code): back == "yes" for codes, back in found for code in codes.split(", ")}
+    assert again == {code: code in COME_BACK for code in STAY_AWAY | COME_BACK}
 
 
 def test_the_close_codes_are_those_of_section_8() -> None:

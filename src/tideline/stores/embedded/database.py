@@ -89,7 +89,7 @@ class Database:
         self._close()
         try:
             self._open()
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             self.broken = str(error).removeprefix(f"{self.path}: ")
             self._closed_until = time.monotonic() + _REOPEN_AFTER
             if isinstance(error, StoreFailed):
