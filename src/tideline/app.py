@@ -165,6 +165,7 @@ class Server:
         if self._bus is not None:
             self.observer.draining(len(self.gateway), self.settings.drain)
             await self.gateway.drain(self.settings.drain)
+        self.gateway.hold()
         try:
             async with asyncio.timeout(_STOP_TIMEOUT):
                 for engine in self._engines.values():

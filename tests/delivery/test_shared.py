@@ -23,7 +23,7 @@ from tideline.protocol.names import direct
 from tideline.protocol.requests import Send
 from tideline.stores.memory import MemoryStore, MemoryUnit, Tables
 from tideline.timeline.changes import Changes, Run, SendKey
-from tideline.timeline.contract import StoreFailed
+from tideline.timeline.contract import StoreFailed, StoreUnavailable
 
 
 class World:
@@ -160,6 +160,35 @@ class Sender:
 
 def stop(error: StoreFailed) -> None:
     raise error
+
+
+async def test_the_answer_of_what_is_committed_does_not_wait_for_a_store_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Entries of another node are missing before one's own, and can't be read: connections are answered, and pull."""
+    monkeypatch.setattr(shared, "_PATIENCE", 0)
+    world = World(0)
+    world.loss = 1
+    here, there = (
+        SharedEngine(NodeStore(world), LossyBus(world, 100_000), Limits(), Observer(), batch_records=50, failed=stop)
+        for _ in range(2)
+    )
+    runs: list[Run] = []
+    here.listen(lambda commit: runs.extend(commit.runs.values()))
+    await here.watch("alice")
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(here._store, "read", away)
+    for number, engine in enumerate((there, here)):
+        request = Send(id=1, conversation=None, to="bob", client_id=f"id{number}", body=msgspec.Raw(b"{}"))
+        engine.submit(Command("send", "alice", "d:alice~bob", request, Sender(number, "alice"), 1, placed=True))
+        await engine.drain()
+    await until(lambda: bool(runs))
+    assert [run.first for run in runs] == [2]
+    await here.close()
+    await there.close()
 
 
 @pytest.mark.parametrize("carries", [100_000, 0], ids=["entries", "hints"])

@@ -116,20 +116,29 @@ class Load:
 
 
 class Reader:
-    """A device that never pulls: it must be pushed everything, in order."""
+    """A device that must be pushed everything, in order; with ``pulls`` it may be told to pull, and does."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, *, pulls: bool) -> None:
         self.wire = wire
+        self.pulls = pulls
         self.cursor = 0
         self._task = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         while True:
             frame = await self.wire.next(120)
-            assert frame["type"] == "push", frame
-            for entry in frame["entries"]:
-                assert entry["seq"] == self.cursor + 1
-                self.cursor += 1
+            if self.pulls and frame["type"] != "push":
+                if frame["type"] == "error":
+                    assert frame["retry"], frame
+                    await asyncio.sleep(frame["retry_after"] or 0.5)
+                if frame["type"] != "page" or frame["more"]:
+                    await self.wire.send({"type": "pull", "id": next(self.wire.ids), "after": self.cursor})
+            else:
+                assert frame["type"] == "push", frame
+            for entry in frame.get("entries", ()):
+                if entry["seq"] > self.cursor or not self.pulls:
+                    assert entry["seq"] == self.cursor + 1
+                    self.cursor += 1
 
     async def reach(self, head: int, timeout: float = 10) -> None:
         async with asyncio.timeout(timeout):
@@ -143,12 +152,12 @@ class Reader:
 
 
 @asynccontextmanager
-async def reader(url: str, token: str, name: str = "reader") -> AsyncIterator[Reader]:
+async def reader(url: str, token: str, name: str = "reader", *, pulls: bool = False) -> AsyncIterator[Reader]:
     """Connect a reader at the beginning of a timeline that is still empty."""
     async with device(url, token, name) as wire:
         assert wire.welcome["type"] == "welcome"
         assert not wire.welcome["entries"]
-        made = Reader(wire)
+        made = Reader(wire, pulls=pulls)
         try:
             yield made
         finally:

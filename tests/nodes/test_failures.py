@@ -79,8 +79,8 @@ async def test_while_the_database_is_gone_for_30_s_sends_are_unavailable_and_dev
     async with cluster(tmp_path, store) as nodes:
         one, other = nodes.nodes
         async with (
-            reader(one.url, nodes.token(USERS[7])) as near,
-            reader(other.url, nodes.token(USERS[7]), "far") as far,
+            reader(one.url, nodes.token(USERS[7]), pulls=True) as near,
+            reader(other.url, nodes.token(USERS[7]), "far", pulls=True) as far,
             under_load(nodes) as load,
         ):
             await own_postgres.stop()
@@ -105,7 +105,7 @@ async def test_a_database_that_falls_silent_is_unavailable_soon(tmp_path: Path, 
         through = store.replace(f":{postgres.port}/", f":{cable.port}/")
         async with cluster(tmp_path, through, store_timeout=1) as nodes, under_load(nodes) as load:
             cable.cut()
-            await until(lambda: load.errors["unavailable"] >= 12)
+            await until(lambda: load.errors["unavailable"] >= 12, 30)
             cable.mend()
             await load.more(100)
             await load.stop()

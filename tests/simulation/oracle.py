@@ -184,7 +184,7 @@ class Oracle:
             body = msgspec.json.decode(text)["body"]
             key = (body["by"], place[:-8])
             if body["n"] < last.get(key, 0):
-                self._failed("O1", f"{body['by']}: message {body['n']} stands after {last[key]}")
+                self._failed("D4", f"{body['by']}: message {body['n']} stands after {last[key]}")
             last[key] = body["n"]
 
     def _check_states(self, device: "SimDevice") -> None:

@@ -4,7 +4,8 @@ Laws:
 
 1. What goes on to connections is consecutive: each run begins where the one before ended. So a connection that is
    live stays live, whichever node a message came through.
-2. What carries answers (a run of this node's own) is never dropped, and waits only for entries before it.
+2. What carries answers (a run of this node's own) is never dropped, and waits only for entries before it, and for
+   them only while the store can be read.
 3. Nothing is remembered but what is held back, and that is bounded: over the bound the feed gives up on the entries
    that are missing. Connections then see a hole, and pull.
 
@@ -87,6 +88,11 @@ class Feed:
         if self.position is not None:
             self.position = max(self.position, self.head)
         return None
+
+    @property
+    def holding(self) -> bool:
+        """Whether something waits for what is missing."""
+        return bool(self._held)
 
     @property
     def gap(self) -> Gap | None:

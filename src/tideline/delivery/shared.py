@@ -189,7 +189,11 @@ class SharedEngine(LocalEngine):
                 # yet. Then its run, with the answers in it, comes first.
                 await self._shared.settled()
             except StoreUnavailable:
-                await asyncio.sleep(_RETRY)
+                if feed.holding:
+                    # Answers of what is committed must not wait for a store that is away: connections will pull.
+                    self._go_on(user, feed.give_up())
+                else:
+                    await asyncio.sleep(_RETRY)
                 continue
             if self._feeds.get(user) is not feed:
                 continue

@@ -159,19 +159,20 @@ class Connection(WSListener):
     def pause_writing(self) -> None:
         """Learn that the outgoing buffer is over its high-water mark."""
         self.full_since = self.gateway.now
-        self._throttle()
+        self.throttle()
 
     def resume_writing(self) -> None:
         """Learn that the outgoing buffer has drained."""
         self.full_since = None
         if self._queue and self._worker is None and not self.closing:
             self._worker = asyncio.ensure_future(self._work())
-        self._throttle()
+        self.throttle()
 
-    def _throttle(self) -> None:
-        """Read from the socket, or don't: while too much is in flight or the peer does not read either."""
+    def throttle(self) -> None:
+        """Read from the socket, or don't: too much is in flight, the peer does not read either, or it is the end."""
         bound = self.gateway.settings.max_in_flight
-        pause = self.full_since is not None or self._in_flight >= (bound // 2 if self._paused else bound)
+        laden = self._in_flight >= (bound // 2 if self._paused else bound)
+        pause = laden or self.full_since is not None or self.gateway.stopping
         if pause != self._paused and not self.closing:
             self._paused = pause
             if pause:
@@ -186,7 +187,7 @@ class Connection(WSListener):
     def _receive(self, message: bytes) -> None:
         intake.receive(self, message)
         if self._in_flight >= self.gateway.settings.max_in_flight:
-            self._throttle()
+            self.throttle()
 
     @property
     def laden(self) -> bool:
@@ -197,7 +198,7 @@ class Connection(WSListener):
     def relieve(self, go_on: Callable[[], None]) -> None:
         """Send what has gathered, and go on: at once after others had their turn, or once there is room."""
         if self._in_flight >= self.gateway.settings.max_in_flight:
-            self._throttle()
+            self.throttle()
             return
         self.flush()
         if self.full_since is None:
@@ -288,7 +289,7 @@ class Connection(WSListener):
                 self.direct = self.welcomed
                 self._queue = None  # an empty one is half a kilobyte, and most connections are idle
             if not self.closing and self._paused:
-                self._throttle()
+                self.throttle()
 
     # what a commit brings
 
@@ -328,7 +329,7 @@ class Connection(WSListener):
         if placed:
             self._placed -= commands
         if self._paused:
-            self._throttle()
+            self.throttle()
 
     # what goes out
 

@@ -48,7 +48,7 @@ class Front(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, until the head is whole."""
-        self._read += data
+        self._read = (self._read + data).lstrip(b"\r\n")
         end = self._read.find(b"\r\n\r\n")
         if end < 0 and len(self._read) <= _HEAD:
             return
@@ -167,4 +167,8 @@ def _upgrade(
 def origin_allowed(gateway: Gateway, origin: str, host: str) -> bool:
     """Tell whether a page of this origin may use the server: its own, or one on the allow-list."""
     allowed = gateway.settings.allowed_origins
-    return urlsplit(origin).netloc == host or origin in allowed or "*" in allowed
+    try:
+        own = urlsplit(origin).netloc == host != ""
+    except ValueError:
+        own = False
+    return own or origin in allowed or "*" in allowed

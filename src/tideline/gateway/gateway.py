@@ -48,6 +48,7 @@ class Gateway:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
         """The loop's clock as of the last sweep: exact enough for timeouts, and free to read."""
+        self.stopping = False
         self._engine_of = engine_of
         self._hubs: dict[str, Hub] = {}
         self._connections: set[Connection] = set()
@@ -108,6 +109,12 @@ class Gateway:
                 after = _BACK_AFTER * (0.5 + secrets.randbelow(1000) / 1000)
                 connection.close(Close.RESTART, "this node is stopping", retry_after=round(after, 3))
             await asyncio.sleep(_LEAVE_EVERY)
+
+    def hold(self) -> None:
+        """Read nothing more, so that what is in flight comes to an end however busy the devices are."""
+        self.stopping = True
+        for connection in list(self._connections):
+            connection.throttle()
 
     async def close(self, retry_after: float) -> None:
         """Say ``bye`` to everyone, spread over ``retry_after`` seconds, and wait until they are gone (≤ 3 s)."""

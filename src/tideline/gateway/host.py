@@ -25,6 +25,8 @@ class Host(Protocol[C_contra]):
     loop: asyncio.AbstractEventLoop
     now: float
     """The loop's clock as of the last sweep: exact enough for timeouts, and free to read."""
+    stopping: bool
+    """Whether nothing new is to be read, so that what is in flight comes to an end."""
 
     @property
     def handle(self) -> Callable[[C_contra, Request], Awaitable[None]]:

@@ -28,6 +28,7 @@ from .openapi import document
 
 _encode = msgspec.json.Encoder().encode
 _MAX_WAIT = 60.0
+_BODY_TIMEOUT = 30
 Probe = Callable[[], Awaitable[None]]
 
 
@@ -159,9 +160,12 @@ class HttpSide:
         if http.content_length is not None and http.content_length > limit:
             raise too_large("the body", http.content_length, limit, "bytes")
         try:
-            return await http.read()
+            async with asyncio.timeout(_BODY_TIMEOUT):
+                return await http.read()
         except web.HTTPRequestEntityTooLarge:
             raise RequestError("too_large", f"the body is over {limit} bytes, the limit") from None
+        except TimeoutError:
+            raise bad_request(f"the body did not come within {_BODY_TIMEOUT} seconds") from None
 
     # about the server
 
@@ -221,7 +225,7 @@ def answer_errors(gateway: Gateway) -> Callable[[web.Request, Handler], Awaitabl
             failure = RequestError("internal", f"a defect, logged as {incident}")
         gateway.observer.refused(failure.code)
         headers = {"Retry-After": str(max(1, round(failure.retry_after)))} if failure.retry_after else None
-        body = splice.error(None, failure)
+        body = splice.failure(failure)
         return web.Response(status=failure.status, body=body, content_type="application/json", headers=headers)
 
     return middleware

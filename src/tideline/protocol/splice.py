@@ -157,6 +157,16 @@ def error(id: int | None, failure: RequestError) -> bytes:
     )
 
 
+def failure(error: RequestError) -> bytes:
+    """Encode the answer to a request over HTTP that failed: the same without ``id``."""
+    return (
+        b'{"type":"error",%b'
+        % _encode(
+            {"code": error.code, "message": error.message, "retry": error.retry, "retry_after": error.retry_after}
+        )[1:]
+    )
+
+
 def bye(code: int, reason: str, retry_after: float | None = None, by: str | None = None) -> bytes:
     """Encode the last words before a close."""
     return _encode(Bye(code=int(code), reason=reason, retry_after=retry_after, by=by))

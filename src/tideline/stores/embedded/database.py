@@ -8,6 +8,7 @@ so nothing but a new process may go on.
 
 import fcntl
 import secrets
+import time
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,8 @@ from .keys import FAMILIES
 from .options import EmbeddedOptions, database_options, durable
 
 FORMAT = b"1"
+_REOPEN_AFTER = 0.5
+"""Seconds between two attempts to open: each costs some tens of milliseconds, and everyone waits for it."""
 
 
 class Database:
@@ -31,6 +34,7 @@ class Database:
         self.generation = 0
         """Grows with each opening: what was cached before is void."""
         self.broken: str | None = None
+        self._closed_until = 0.0
         self._durable = durable()
         self._open()
 
@@ -73,10 +77,24 @@ class Database:
         return self.families[name]
 
     def ensure(self) -> None:
-        """Make the database usable, opening it anew if a write has failed."""
-        if self.broken is not None:
-            self._close()
+        """Make the database usable, opening it anew if a write has failed.
+
+        Raises:
+            StoreUnavailable: if it can't be opened; it is not tried again for a while, whoever asks.
+        """
+        if self.broken is None:
+            return
+        if time.monotonic() < self._closed_until:
+            raise StoreUnavailable(f"{self.path}: {self.broken}")
+        self._close()
+        try:
             self._open()
+        except StoreError as error:
+            self.broken = str(error).removeprefix(f"{self.path}: ")
+            self._closed_until = time.monotonic() + _REOPEN_AFTER
+            if isinstance(error, StoreFailed):
+                raise
+            raise StoreUnavailable(str(error)) from error
 
     def write(self, batch: WriteBatch, *, sync: bool = True) -> None:
         """Write a batch; when this returns with ``sync``, it is on the disk.
@@ -112,7 +130,12 @@ class Database:
     def _close(self) -> None:
         self.families.clear()
         self.handles.clear()
-        self.rdict.close()
+        try:
+            self.rdict.close()
+        except Exception as error:
+            # One that could not write can't flush either, and is closed all the same; what counts is in the log.
+            if self.broken is None:
+                raise _named(error, self.path) from error
 
     def close(self) -> None:
         """Close the database; everything committed stays."""
