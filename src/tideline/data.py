@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 STORE = "store"
 """The part of the data folder that is RocksDB's."""
+RESEND_MARGIN = 60
+"""Seconds that an idempotency key outlives what devices are told: a resend of the last moment may be on its way."""
 
 
 def postgres_options(settings: Settings) -> "PostgresOptions":
@@ -29,7 +31,7 @@ def postgres_options(settings: Settings) -> "PostgresOptions":
         timeout=settings.store_timeout,
         distributed=settings.store_distributed,
         cached_members=settings.cached_members,
-        client_id_ttl=settings.limit_client_id_ttl,
+        client_id_ttl=settings.limit_client_id_ttl + RESEND_MARGIN,
     )
 
 
@@ -43,7 +45,7 @@ def embedded_options(settings: Settings) -> "EmbeddedOptions":
         wal_limit=settings.wal_limit,
         cached_heads=settings.cached_heads,
         cached_members=settings.cached_members,
-        client_id_ttl=settings.limit_client_id_ttl,
+        client_id_ttl=settings.limit_client_id_ttl + RESEND_MARGIN,
     )
 
 
