@@ -28,10 +28,7 @@ class Metrics:
         self.pulled = Counter("tideline_pulled_entries", "Entries sent in pages.", registry=registry)
         self.hints = Counter("tideline_hints", "Times a connection was told to pull.", registry=registry)
         self.requests = Counter(
-            "tideline_requests",
-            "Requests answered, by type and transport.",
-            ["type", "transport"],
-            registry=registry,
+            "tideline_http_requests", "Requests answered over HTTP, by type.", ["type"], registry=registry
         )
         self.errors = Counter("tideline_errors", "Requests refused, by error code.", ["code"], registry=registry)
         self.connections = Gauge("tideline_connections", "WebSocket connections open.", registry=registry)

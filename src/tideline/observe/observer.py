@@ -55,9 +55,9 @@ class Observer:
         self._log.error("defect", incident=incident, where=where, exc_info=error)
         return incident
 
-    def request(self, kind: str, transport: str) -> None:
-        """A request was answered."""
-        self.metrics.requests.labels(kind, transport).inc()
+    def request(self, kind: str) -> None:
+        """A request was answered over HTTP."""
+        self.metrics.requests.labels(kind).inc()
 
     def refused(self, code: str) -> None:
         """A request was refused."""
