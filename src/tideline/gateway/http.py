@@ -16,7 +16,7 @@ from tideline.protocol.errors import RequestError, bad_request, too_large
 from tideline.protocol.names import is_name
 from tideline.protocol.requests import Forget, Ping, Pull, Request
 from tideline.protocol.table import REQUESTS
-from tideline.timeline.contract import StoreUnavailable
+from tideline.timeline.contract import StoreError, StoreUnavailable
 from tideline.timeline.records import Device
 
 from .addressing import address
@@ -75,7 +75,7 @@ class HttpSide:
             frame = await self._pull(hub, identity.app, user, request, device, _wait(fields))
         else:
             frame = await self._query(hub, user, request, device)
-        self._gateway.observer.request(kind, "http")
+        self._gateway.observer.request(kind)
         return web.Response(body=frame, content_type="application/json")
 
     async def _command(self, hub: Hub, kind: str, user: str, request: Request) -> bytes:
@@ -215,8 +215,9 @@ def answer_errors(gateway: Gateway) -> Callable[[web.Request, Handler], Awaitabl
             return await handler(http)
         except RequestError as error:
             failure = error
-        except StoreUnavailable as error:
-            failure = RequestError("unavailable", "the store can't read now", retry_after=error.retry_after)
+        except StoreError as error:
+            retry_after = error.retry_after if isinstance(error, StoreUnavailable) else 1.0
+            failure = RequestError("unavailable", "the store can't serve now", retry_after=retry_after)
         except web.HTTPException as error:
             code = {404: "not_found", 413: "too_large"}.get(error.status, "bad_request")
             failure = RequestError(code, error.reason)
