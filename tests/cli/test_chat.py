@@ -77,8 +77,9 @@ async def test_entering_shows_what_was_said_and_marks_it_read(own: ServerProcess
             await bob.say("alice", f"number {number}")
         await carol.say("alice", "from carol")
         async with chat(own, "alice") as alice:
-            await alice.sees(r"1 carol  carol: from carol")
-            await alice.sees(r"30 bob  bob: number 30")
+            await alice.sees("● live")
+            for listed in (r" 1 carol  carol: from carol\n", r" 30 bob  bob: number 30\n"):
+                assert re.search(listed, alice.text)
             alice.enters("/to bob")
             await alice.sees(r"11 \d\d:\d\d bob  number 11\n")
             await alice.sees(r"30 \d\d:\d\d bob  number 30\n")
@@ -213,8 +214,11 @@ async def test_wrong_commands_say_what_is_wrong(own: ServerProcess, chat: Chat) 
         alice.enters("/help")
         for name in ("help", "list", "to", "history", "create", "devices", "quit"):
             await alice.sees(f"/{name} ")
-        alice.types("/dev\t")
-        await alice.sees("/devices")
+        await alice.sees("● live")
+        alice.enters("/to g:nob\t")
+        await alice.sees("You are not in g:nob")
+        alice.enters("/dev\t")
+        await alice.sees(r"terminal \(this one\)")
 
 
 async def test_what_others_write_is_text_and_no_command_to_the_terminal(own: ServerProcess, chat: Chat) -> None:
