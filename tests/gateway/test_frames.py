@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, frame, raw
+from tests.harness.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, Raw, frame, raw
 from tests.harness.server import ServerProcess
 from tests.harness.wire import Wire, device, message, wire
 
@@ -181,26 +181,24 @@ async def test_a_frame_over_the_limit_closes_with_4413_that_the_device_gets_to_s
 ) -> None:
     """The code must arrive although the device is still sending: else it would come back and send it again."""
     before = server.memory()
-    async with wire(server.url) as phone:
-        await phone.ask("hello", token=server.token(fresh("alice")), device="phone", cursor=0)
-        assert phone.socket._writer is not None
-        try:
-            if whole:
-                await phone.raw(" " * size)
-            else:
-                async with asyncio.timeout(10):
-                    part = FRAME // 4
-                    transport = phone.socket._writer.transport
-                    assert transport is not None
-                    transport.write(frame(b" " * part, fin=False))
-                    for _ in range(size // part):
-                        transport.write(frame(b" " * part, CONTINUATION, fin=False))
-                        await asyncio.sleep(0)
-        except ConnectionError:
-            pass
-        assert await phone.closed() == 4413
-        bye = phone.unasked[-1]
+    parts = [frame(b" " * size)]
+    if not whole:
+        part = frame(b" " * (FRAME // 4), CONTINUATION, fin=False)
+        parts = [frame(b" ", fin=False), *[part] * (1 + size * 4 // FRAME)]
+
+    async def write(phone: Raw) -> None:
+        """Go on sending for a while after the server has seen that it is too much."""
+        data = b"".join(parts)
+        for start in range(0, len(data), FRAME):
+            await phone.write(data[start : start + FRAME])
+            await asyncio.sleep(0.05)
+
+    async with raw(server.url) as phone:
+        await phone.hello(server.token(fresh("alice")))
+        await write(phone)
+        bye = await phone.next()
         assert (bye["type"], bye["code"]) == ("bye", 4413)
+        assert await phone.closed() == 4413
     assert server.memory() < before + 2**24
 
 
