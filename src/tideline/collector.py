@@ -10,4 +10,4 @@ import gc
 def settle() -> None:
     """Leave what is loaded by now out of all collections, and collect seldom."""
     gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
+    gc.set_threshold(200_000, 50, 100)

@@ -47,7 +47,18 @@ Outcome = bytes | RequestError | Placement | StatePost
 class Plan:
     """What a batch is going to commit, and what its commands will be told."""
 
-    __slots__ = ("changes", "limits", "now", "outcomes", "placements", "room", "state_posts", "unit", "weight")
+    __slots__ = (
+        "_audiences",
+        "changes",
+        "limits",
+        "now",
+        "outcomes",
+        "placements",
+        "room",
+        "state_posts",
+        "unit",
+        "weight",
+    )
 
     def __init__(self, unit: Unit, now: int, limits: Limits) -> None:
         self.unit = unit
@@ -58,6 +69,8 @@ class Plan:
         self.changes = Changes()
         self.outcomes: list[tuple[Command, Outcome]] = []
         self.state_posts: list[StatePost] = []
+        self._audiences: dict[str, list[list[Post]]] = {}
+        """By conversation, where the posts of its members' runs go; void when members come or go."""
         self.weight = 0
         """About how many records the commit will write: what a batch is bounded by."""
 
@@ -100,6 +113,7 @@ class Plan:
         """Let a user be a member."""
         room.members[user] = member
         key = room.conversation.id, user
+        self._audiences.pop(room.conversation.id, None)
         self.changes.members[key] = member
         self.changes.joined.add(key)
 
@@ -107,6 +121,7 @@ class Plan:
         """Let a user be a member no more."""
         member = room.members.pop(user)
         key = room.conversation.id, user
+        self._audiences.pop(room.conversation.id, None)
         self.changes.members.pop(key, None)
         self.changes.joined.discard(key)
         self.changes.left[(*key, member.joined)] = room.conversation.head
@@ -114,13 +129,25 @@ class Plan:
     def post(self, post: Post, users: Collection[str]) -> None:
         """Append an event to the timelines of these users."""
         self.weight += len(users) + (len(post.event) >> _RECORD_BYTES)
-        runs = self.changes.runs
         for user in users:
-            run = runs.get(user)
-            if run is None:
-                runs[user] = Run(0, [post])
-            else:
-                run.posts.append(post)
+            self.run(user).posts.append(post)
+
+    def post_to_all(self, post: Post, room: Room) -> None:
+        """Append an event to the timelines of all members."""
+        id_ = room.conversation.id
+        audience = self._audiences.get(id_)
+        if audience is None:
+            audience = self._audiences[id_] = [self.run(user).posts for user in room.members]
+        for posts in audience:
+            posts.append(post)
+        self.weight += len(audience) + (len(post.event) >> _RECORD_BYTES)
+
+    def run(self, user: str) -> Run:
+        """Return what the batch brings to a user's timeline."""
+        run = self.changes.runs.get(user)
+        if run is None:
+            run = self.changes.runs[user] = Run(0, [])
+        return run
 
     def post_event(self, event: bytes, users: Collection[str]) -> None:
         """Append an event that is whole in itself."""

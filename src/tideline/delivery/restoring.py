@@ -113,7 +113,7 @@ def message(plan: Plan, command: Command) -> None:
     where = room.place_prefix + seq.to_bytes(8, "big")
     plan.changes.messages.append((where, said.text))
     plan.touch(room)
-    plan.post(Post(refs.message(where), message_event(said.text)), room.members)
+    plan.post_to_all(Post(refs.message(where), message_event(said.text)), room)
     if user in room.members:
         room.members[user].read = seq
         plan.change(room, user)

@@ -57,7 +57,7 @@ def send(plan: Plan, command: Command) -> None:
     changes.conversations[id_] = conversation
     changes.members[id_, user] = room.members[user]
     post = Post(refs.MESSAGE + where, splice.message_event(text))
-    plan.post(post, room.members)
+    plan.post_to_all(post, room)
     index = len(changes.runs[user].posts) - 1
     placement = changes.placements[key] = Placement(seq, time, body, 0, index, command)
     if command.placed:

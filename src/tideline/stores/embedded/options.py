@@ -81,6 +81,4 @@ def durable() -> WriteOptions:
     """Return the options of a write that is on the disk when it returns."""
     options = WriteOptions()
     options.sync = True
-    # A batch writes runs of consecutive keys: each insert begins where the last one ended.
-    options.memtable_insert_hint_per_batch = True
     return options
