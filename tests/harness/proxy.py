@@ -17,6 +17,8 @@ class Proxy:
         self.port = 0
         self.pace = 0.0
         """Seconds that a kilobyte takes; while it is not 0, hardly anything is buffered here."""
+        self.asked: bytearray | None = None
+        """What clients sent, when a test puts a ``bytearray`` here."""
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -35,15 +37,17 @@ class Proxy:
             writer.close()
             return
         for source, target in ((reader, forth), (back, writer)):
-            task = asyncio.create_task(self._forward(source, target))
+            task = asyncio.create_task(self._forward(source, target, asking=target is forth))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, asking: bool) -> None:
         try:
             while data := await source.read(1_024 if self.pace else 65_536):
                 await self._open.wait()
                 await asyncio.sleep(self.pace)
+                if asking and self.asked is not None:
+                    self.asked += data
                 target.write(data)
                 await target.drain()
         except OSError:

@@ -17,6 +17,7 @@ _MAX_MESSAGE = 512 * 1024
 _WAITING = 16 * 2**20
 """Bytes that may wait to be sent; what is over is dropped."""
 _WATCH_TIMEOUT = 0.5
+_CLOSE_TIMEOUT = 1
 _RETRY = 0.5
 
 
@@ -91,7 +92,8 @@ class NatsBus:
             return
         await self._subscribe(topic)
         with suppress(NatsError, TimeoutError, OSError):
-            await client.flush(timeout=_WATCH_TIMEOUT)  # type: ignore[arg-type]
+            async with asyncio.timeout(_WATCH_TIMEOUT):
+                await _settled(client)
 
     async def _subscribe(self, topic: str) -> None:
         client = self._client
@@ -148,12 +150,22 @@ class NatsBus:
         if self._client is None:
             return
         with suppress(NatsError, OSError, TimeoutError):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 if self._client.is_connected:
                     for subject, message in self._queue:
                         await self._client.publish(subject, message)
-                    await self._client.flush(timeout=1)
+                    await _settled(self._client)
+        with suppress(NatsError, OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._client.close()
+
+
+async def _settled(client: Client) -> None:
+    """Wait until the server has taken all that was said to it."""
+    # The client's ping overtakes what it has not written yet. The first one makes it write; only the answer
+    # to the second says that the server has read it.
+    await client.flush()
+    await client.flush()
 
 
 async def _unsubscribe(subscription: Any) -> None:
