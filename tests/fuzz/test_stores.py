@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec import Raw
 
 from tests.stores.places import EmbeddedPlace, MemoryPlace, Place
 from tideline.timeline import refs
@@ -66,7 +67,7 @@ class Stores(RuleBasedStateMachine):
                 changes.runs = runs
                 text = b'{"body":{"n":%d}}' % self.count
                 changes.messages.append((place, text))
-                changes.placements[key] = Placement(self.count, 1_000, b"{}", seq=7)
+                changes.placements[key] = Placement(self.count, 1_000, Raw(b"{}"), seq=7)
                 await unit.commit(changes)
                 for user in users:
                     self.entries[user] += [post.ref for post in posts]

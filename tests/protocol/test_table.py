@@ -55,7 +55,7 @@ def test_a_client_can_decode_every_response() -> None:
     assert {spec.response for spec in REQUESTS.values()} <= set(get_args(ServerFrame))
 
 
-MESSAGE = splice.message(b'"g:a"', 3, b'"bob"', b'"c"', 17, b'{"x":1}', 2, ["eve"])
+MESSAGE = splice.message("g:a", 3, "bob", "c", 17, msgspec.Raw(b'{"x":1}'), 2, ["eve"])
 ENTRY = splice.entry(5, splice.message_event(MESSAGE))
 STATE = msgspec.json.encode(responses.State(conversation="g:a", kind="group"))
 
@@ -64,11 +64,6 @@ SPLICED: dict[str, tuple[bytes, dict[str, Any]]] = {
     "page without id": (splice.page(None, b'"e"', [], 9, False), {"entries": [], "more": False}),
     "push": (splice.push([ENTRY, ENTRY]), {}),
     "notify": (splice.notify(60), {"head": 60}),
-    "sent": (
-        splice.sent_at(splice.sent(4, b'"g:a"', 18, 17), 45),
-        {"conversation": "g:a", "message_seq": 18, "seq": 45, "time": 17, "duplicate": False},
-    ),
-    "sent again": (splice.sent_at(splice.sent(None, b'"g:a"', 18, 17, duplicate=True), 45), {"duplicate": True}),
     "messages": (splice.messages(1, b'"g:a"', [MESSAGE], 18, 1, True), {"head": 18, "first": 1, "more": True}),
     "snapshot": (splice.snapshot(1, 44, b'"e"', [STATE], b'"n"'), {"cursor": 44, "next": "n"}),
     "last snapshot": (splice.snapshot(1, 44, b'"e"', [], b"null"), {"conversations": [], "next": None}),
@@ -101,7 +96,7 @@ def test_several_frames_are_joined_to_an_array() -> None:
 
 
 def test_a_message_leaves_out_what_it_has_not() -> None:
-    plain = json.loads(splice.message(b'"d:a~b"', 1, b'"a"', b'"c"', 17, b"{}", None, None))
+    plain = json.loads(splice.message("d:a~b", 1, "a", "c", 17, msgspec.Raw(b"{}")))
     assert plain == {
         "conversation": "d:a~b",
         "message_seq": 1,
@@ -112,6 +107,22 @@ def test_a_message_leaves_out_what_it_has_not() -> None:
     }
     whole = json.loads(MESSAGE)
     assert (whole["reply_to"], whole["mentions"], whole["body"]) == (2, ["eve"], {"x": 1})
+
+
+def test_a_message_is_spelled_into_its_entry_like_any_event() -> None:
+    assert splice.MESSAGE_ENTRY % (5, MESSAGE) == ENTRY
+
+
+def test_the_answer_to_a_send_over_http_has_no_id() -> None:
+    sent = responses.Sent(conversation="g:a", message_seq=18, seq=45, time=17, duplicate=True)
+    assert json.loads(msgspec.json.encode(sent)) == {
+        "type": "sent",
+        "conversation": "g:a",
+        "message_seq": 18,
+        "seq": 45,
+        "time": 17,
+        "duplicate": True,
+    }
 
 
 def test_a_message_that_is_gone_says_only_where_it_was() -> None:

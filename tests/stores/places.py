@@ -139,4 +139,4 @@ async def put_room(store: Store, room: Room) -> None:
 
 
 def placed(key: SendKey, message_seq: int, time: int, seq: int) -> dict[SendKey, Placement]:
-    return {key: Placement(message_seq, time, b"{}", seq=seq)}
+    return {key: Placement(message_seq, time, msgspec.Raw(b"{}"), seq=seq)}

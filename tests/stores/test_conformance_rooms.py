@@ -184,7 +184,7 @@ async def test_a_message_is_known_by_its_client_id_until_its_time_is_over(place:
     async with store.begin([DIRECT, "g:team"], [key, other, stranger, elsewhere]) as unit:
         found = unit.placements.get(key)
         assert found is not None
-        assert (found.message_seq, found.seq, found.time, found.body) == (1, 5, now, b'{"n":1}')
+        assert (found.message_seq, found.seq, found.time, bytes(found.body)) == (1, 5, now, b'{"n":1}')
         for unknown in (other, stranger, elsewhere):
             assert unit.placements.get(unknown) is None
 

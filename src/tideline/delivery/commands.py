@@ -2,9 +2,11 @@
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from tideline.protocol.errors import RequestError
 from tideline.protocol.requests import Request
-from tideline.timeline.changes import Run
+from tideline.timeline.changes import Run, SendKey
 
 from .restored import Restored
 
@@ -21,34 +23,22 @@ class Origin(Protocol):
         ...
 
 
-class Command:
+class Command(Struct, eq=False, gc=False):
     """A request that changes something, on its way to the sequencer.
 
-    ``conversation`` is a valid id; ``id`` is None where the answer carries none (HTTP). With ``placed``, the answer
-    to a send stands at its entry's place among the origin's pushes; else the origin is told like of any other.
+    ``kind`` says what ``request`` is, ``conversation`` is a valid id, ``id`` is None where the answer carries none
+    (HTTP). With ``placed``, the answer to a send stands at its entry's place among the origin's pushes; else the
+    origin is told like of any other. ``key`` is the idempotency key of a send, once it is in a batch.
     """
 
-    __slots__ = ("conversation", "id", "key", "kind", "origin", "placed", "request", "user")
-
-    def __init__(
-        self,
-        kind: str,
-        user: str,
-        conversation: str,
-        request: Request | Restored,
-        origin: Origin,
-        id: int | None,
-        placed: bool = False,
-    ) -> None:
-        self.kind = kind
-        self.user = user
-        self.conversation = conversation
-        self.request = request
-        self.origin = origin
-        self.id = id
-        self.placed = placed
-        self.key = ""
-        """The idempotency key of a send, once it is in a batch."""
+    kind: str
+    user: str
+    conversation: str
+    request: Request | Restored
+    origin: Origin
+    id: int | None
+    placed: bool = False
+    key: SendKey = b""
 
 
 class Commit:

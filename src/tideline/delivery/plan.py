@@ -6,6 +6,8 @@ A command first checks everything, then changes: one that raises has changed not
 from collections.abc import Collection
 from functools import lru_cache
 
+from msgspec import Struct
+
 from tideline.protocol import splice
 from tideline.protocol.errors import RequestError
 from tideline.protocol.limits import Limits
@@ -24,20 +26,29 @@ _RECORD_BYTES = 9
 """Content weighs a record for each 512 bytes (2 to this power) of it."""
 
 
-class StatePost(Post):
+class StatePost(Post, eq=False, gc=False, kw_only=True):
     """A conversation's state on its way to one user; whole only once the last message is in it."""
 
-    __slots__ = ("state", "where")
-
-    def __init__(self, where: bytes, state: bytes) -> None:
-        super().__init__(refs.state(where, state), b"")
-        self.where = where
-        self.state = state
+    where: bytes
+    state: bytes
 
     def complete(self, last_message: bytes | None) -> None:
         """Put the last message in."""
         self.state = splice.with_last_message(self.state, last_message)
-        self.event = splice.state_event(self.state)
+        self.content = splice.state_event(self.state)
+
+
+class Sender(Struct, eq=False, gc=False):
+    """A member who sends to a conversation, with all that each of the messages moves.
+
+    ``room`` is that conversation, ``member`` the sender in it; ``audience`` are the posts of all members' runs,
+    ``own`` the sender's among them.
+    """
+
+    room: Room
+    member: Member
+    audience: list[list[Post]]
+    own: list[Post]
 
 
 Outcome = bytes | RequestError | Placement | StatePost
@@ -48,13 +59,13 @@ class Plan:
     """What a batch is going to commit, and what its commands will be told."""
 
     __slots__ = (
-        "_audiences",
         "changes",
         "limits",
         "now",
         "outcomes",
         "placements",
         "room",
+        "senders",
         "state_posts",
         "unit",
         "weight",
@@ -69,8 +80,8 @@ class Plan:
         self.changes = Changes()
         self.outcomes: list[tuple[Command, Outcome]] = []
         self.state_posts: list[StatePost] = []
-        self._audiences: dict[str, list[list[Post]]] = {}
-        """By conversation, where the posts of its members' runs go; void when members come or go."""
+        self.senders: dict[tuple[str, str], Sender] = {}
+        """By conversation and user, those who sent in this batch; void when members come or go."""
         self.weight = 0
         """About how many records the commit will write: what a batch is bounded by."""
 
@@ -113,7 +124,7 @@ class Plan:
         """Let a user be a member."""
         room.members[user] = member
         key = room.conversation.id, user
-        self._audiences.pop(room.conversation.id, None)
+        self.senders.clear()
         self.changes.members[key] = member
         self.changes.joined.add(key)
 
@@ -121,26 +132,29 @@ class Plan:
         """Let a user be a member no more."""
         member = room.members.pop(user)
         key = room.conversation.id, user
-        self._audiences.pop(room.conversation.id, None)
+        self.senders.clear()
         self.changes.members.pop(key, None)
         self.changes.joined.discard(key)
         self.changes.left[(*key, member.joined)] = room.conversation.head
 
+    def weigh(self, receivers: int, content: bytes) -> None:
+        """Account for what an event makes the commit write."""
+        self.weight += receivers + (len(content) >> _RECORD_BYTES)
+
     def post(self, post: Post, users: Collection[str]) -> None:
         """Append an event to the timelines of these users."""
-        self.weight += len(users) + (len(post.event) >> _RECORD_BYTES)
+        self.weigh(len(users), post.content)
         for user in users:
             self.run(user).posts.append(post)
 
-    def post_to_all(self, post: Post, room: Room) -> None:
-        """Append an event to the timelines of all members."""
-        id_ = room.conversation.id
-        audience = self._audiences.get(id_)
-        if audience is None:
-            audience = self._audiences[id_] = [self.run(user).posts for user in room.members]
-        for posts in audience:
-            posts.append(post)
-        self.weight += len(audience) + (len(post.event) >> _RECORD_BYTES)
+    def sender(self, room: Room, user: str) -> Sender:
+        """Have a member be one who sends in this batch."""
+        id_, member = room.conversation.id, room.members[user]
+        self.touch(room)
+        self.change(room, user)
+        audience = [self.run(each).posts for each in room.members]
+        sender = self.senders[id_, user] = Sender(room, member, audience, self.run(user).posts)
+        return sender
 
     def run(self, user: str) -> Run:
         """Return what the batch brings to a user's timeline."""
@@ -155,7 +169,7 @@ class Plan:
 
     def post_state(self, where: bytes, state: bytes, user: str) -> None:
         """Append a conversation's state as one user sees it."""
-        post = StatePost(where, state)
+        post = StatePost(refs.state(where, state), b"", where=where, state=state)
         self.state_posts.append(post)
         self.post(post, (user,))
 
@@ -167,7 +181,7 @@ class Plan:
 
     def answer_state(self, command: Command, where: bytes, state: bytes) -> None:
         """Note that a command will be told a conversation's state."""
-        post = StatePost(where, state)
+        post = StatePost(refs.state(where, state), b"", where=where, state=state)
         self.state_posts.append(post)
         self.outcomes.append((command, post))
 

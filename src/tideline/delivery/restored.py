@@ -7,7 +7,7 @@ numbers as they were.
 
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from tideline.timeline.records import HistoryMode, Kind, MemberRole
 
@@ -65,7 +65,7 @@ class RestoredMessage(Struct, frozen=True, kw_only=True):
     time: int
     text: bytes
     client_id: str = ""
-    body: bytes = b"{}"
+    body: Raw = Raw(b"{}")
 
 
 Restored = RestoredConversation | RestoredMembers | RestoredLeavers | RestoredMessage

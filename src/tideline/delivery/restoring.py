@@ -7,9 +7,8 @@ in the timeline of each who is a member at that moment.
 from collections.abc import Callable
 
 from tideline.protocol.errors import RequestError, too_large
-from tideline.protocol.splice import message_event
 from tideline.timeline import refs
-from tideline.timeline.changes import Placement, Post, send_key
+from tideline.timeline.changes import MessagePost, Placement, send_key
 from tideline.timeline.records import Conversation, Member, Room
 
 from .commands import Command
@@ -113,7 +112,7 @@ def message(plan: Plan, command: Command) -> None:
     where = room.place_prefix + seq.to_bytes(8, "big")
     plan.changes.messages.append((where, said.text))
     plan.touch(room)
-    plan.post_to_all(Post(refs.message(where), message_event(said.text)), room)
+    plan.post(MessagePost(refs.message(where), said.text), room.members)
     if user in room.members:
         room.members[user].read = seq
         plan.change(room, user)

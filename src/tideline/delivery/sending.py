@@ -3,13 +3,15 @@
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from tideline.protocol import splice
 from tideline.protocol.errors import RequestError, bad_request, too_large
 from tideline.protocol.limits import Limits
 from tideline.protocol.requests import Read, Send
+from tideline.protocol.responses import Sent
 from tideline.timeline import refs
-from tideline.timeline.changes import Placement, Post
+from tideline.timeline.changes import MessagePost, Placement
 from tideline.timeline.records import Room
 
 from .commands import Command
@@ -27,44 +29,50 @@ def send(plan: Plan, command: Command) -> None:
         RequestError: ``forbidden``, ``too_large``, ``bad_request``, or ``conflict`` for a ``client_id`` that was
             used with another body.
     """
-    request = command.request
-    assert isinstance(request, Send)
+    request: Send = command.request  # type: ignore[assignment]
     user, id_, key, changes = command.user, command.conversation, command.key, plan.changes
-    body = bytes(request.body)
+    body = request.body
     if len(body) > plan.limits.body or request.mentions is not None:
-        _check_limits(request, body, plan.limits)
-    room = plan.room(id_)
-    if room is None:
-        room = _first_use(plan, command, request)
-    elif user not in room.members:
-        raise forbidden(command)
-    elif key in plan.placements or key in changes.placements:
+        _check_limits(request, plan.limits)
+    sender = plan.senders.get((id_, user))
+    room = sender.room if sender is not None else _room(plan, command, request)
+    if key in plan.placements or key in changes.placements:
         _send_again(plan, command, body)
         return
     conversation = room.conversation
     seq = conversation.head + 1
     if request.reply_to is not None and request.reply_to >= seq:
         raise bad_request(f"`reply_to` is beyond the conversation's head, {conversation.head}")
+    if sender is None:
+        sender = plan.sender(room, user)
 
-    time = conversation.time = max(plan.now, conversation.time)
-    conversation.head = room.members[user].read = seq
-    name = quoted(id_)
+    time = conversation.time
+    if plan.now > time:
+        time = conversation.time = plan.now
+    conversation.head = sender.member.read = seq
     where = room.place_prefix + seq.to_bytes(8, "big")
-    text = splice.message(
-        name, seq, quoted(user), splice.quote(request.client_id), time, body, request.reply_to, request.mentions
-    )
+    text = splice.message(id_, seq, user, request.client_id, time, body, request.reply_to, request.mentions)
     changes.messages.append((where, text))
-    changes.conversations[id_] = conversation
-    changes.members[id_, user] = room.members[user]
-    post = Post(refs.MESSAGE + where, splice.message_event(text))
-    plan.post_to_all(post, room)
-    index = len(changes.runs[user].posts) - 1
-    placement = changes.placements[key] = Placement(seq, time, body, 0, index, command)
+    post = MessagePost(refs.MESSAGE + where, text)
+    for posts in sender.audience:
+        posts.append(post)
+    plan.weigh(len(sender.audience), text)
+    placement = changes.placements[key] = Placement(seq, time, body, 0, len(sender.own) - 1, command)
     if command.placed:
         post.origin = command.origin
-        post.answer = splice.sent(command.id, name, seq, time)
+        post.answer = Sent(id=command.id, conversation=id_, message_seq=seq, time=time, seq=0, duplicate=False)
     else:
         plan.answer(command, placement)
+
+
+def _room(plan: Plan, command: Command, request: Send) -> Room:
+    """Find the conversation, if the user is a member; a direct one is opened by its first message."""
+    room = plan.room(command.conversation)
+    if room is None:
+        return _first_use(plan, command, request)
+    if command.user not in room.members:
+        raise forbidden(command)
+    return room
 
 
 def _first_use(plan: Plan, command: Command, request: Send) -> Room:
@@ -76,7 +84,7 @@ def _first_use(plan: Plan, command: Command, request: Send) -> Room:
     return plan.open_direct(command.conversation)
 
 
-def _send_again(plan: Plan, command: Command, body: bytes) -> None:
+def _send_again(plan: Plan, command: Command, body: Raw) -> None:
     """Answer a message that was sent before by what was answered then."""
     earlier = plan.changes.placements.get(command.key) or plan.placements[command.key]
     if not _same(earlier.body, body):
@@ -107,14 +115,14 @@ def read(plan: Plan, command: Command) -> None:
     plan.ok(command)
 
 
-def _check_limits(request: Send, body: bytes, limits: Limits) -> None:
-    if len(body) > limits.body:
-        raise too_large("body", len(body), limits.body, "bytes")
+def _check_limits(request: Send, limits: Limits) -> None:
+    if len(request.body) > limits.body:
+        raise too_large("body", len(request.body), limits.body, "bytes")
     if request.mentions is not None and len(request.mentions) > limits.mentions:
         raise too_large("mentions", len(request.mentions), limits.mentions, "users")
 
 
-def _same(one: bytes, other: bytes) -> bool:
+def _same(one: Raw, other: Raw) -> bool:
     """Compare two bodies as JSON values."""
     return one == other or _equal(_decode(one), _decode(other))
 

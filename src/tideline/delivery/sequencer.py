@@ -19,16 +19,18 @@ from collections.abc import Callable, Sequence
 
 from tideline.observe import Observer
 from tideline.protocol import splice
+from tideline.protocol.codec import encode
 from tideline.protocol.errors import RequestError
 from tideline.protocol.limits import Limits
 from tideline.protocol.requests import Send
+from tideline.protocol.responses import Sent
 from tideline.timeline import refs
 from tideline.timeline.changes import Placement, SendKey, send_key
 from tideline.timeline.contract import Store, StoreFailed, StoreUnavailable, Unit
 
 from . import groups, restoring, sending
 from .commands import Command, Commit
-from .plan import Outcome, Plan, StatePost, quoted
+from .plan import Outcome, Plan, StatePost
 
 COMMANDS: dict[str, Callable[[Plan, Command], None]] = {
     "send": sending.send,
@@ -229,14 +231,16 @@ def _reply(command: Command, outcome: Outcome) -> bytes | RequestError:
     """Turn what a command was noted to be told into a frame, now that there are numbers."""
     if isinstance(outcome, Placement):
         # A message that this command brought has index and seq from this batch; else it is an earlier one's.
-        begun = splice.sent(
-            command.id,
-            quoted(command.conversation),
-            outcome.message_seq,
-            outcome.time,
-            duplicate=outcome.command is not command,
+        return encode(
+            Sent(
+                id=command.id,
+                conversation=command.conversation,
+                message_seq=outcome.message_seq,
+                time=outcome.time,
+                seq=outcome.seq,
+                duplicate=outcome.command is not command,
+            )
         )
-        return splice.sent_at(begun, outcome.seq)
     if isinstance(outcome, StatePost):
         return splice.conversation(command.id, outcome.state)
     return outcome

@@ -13,7 +13,6 @@ it drains, and after ``drain_timeout`` of that the connection is closed.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
@@ -185,7 +184,10 @@ class Connection(WSListener):
     # requests
 
     def _receive(self, message: bytes) -> None:
-        intake.receive(self, message)
+        if message[:1] == b"{" and self.backlog is None:
+            self.take(message)
+        else:
+            intake.receive(self, message)
         if self._in_flight >= self.gateway.settings.max_in_flight:
             self.throttle()
 
@@ -236,21 +238,20 @@ class Connection(WSListener):
     def _dispatch(self, request: Request | Signal) -> None:
         """Submit what changes something, queue what reads."""
         kind = _COMMANDS.get(type(request))
-        if kind is None:
+        if kind is None or isinstance(request, Signal):
             self._enqueue(request)
             return
-        command = cast(Request, request)
         placed = kind == "send"
         try:
             if placed and self.gateway.limits.sends_per_second:
                 self._limit_rate()
-            conversation = address(self.user, command)
+            conversation = address(self.user, request)
         except RequestError as error:
-            self.fail(command.id, error)
+            self.fail(request.id, error)
             return
         self._in_flight += 1
         self._placed += placed
-        self.hub.engine.submit(Command(kind, self.user, conversation, command, self, command.id, placed))
+        self.hub.engine.submit(Command(kind, self.user, conversation, request, self, request.id, placed))
 
     def _limit_rate(self) -> None:
         now = self.gateway.loop.time()

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from tideline.delivery.outbox import Outbox, Output
 from tideline.protocol import splice
+from tideline.protocol.codec import encode
 from tideline.timeline.changes import Post, Run
 
 from .frames import push_frames, run_frames
@@ -67,12 +68,23 @@ def _around_own(delivery: Delivery, outbox: Outbox, run: Run, origin: object, fu
         if own:
             if outbox.own(start, end - 1) is Output.NOTIFY:
                 delivery.notify(outbox)
-            delivery.frames += [splice.sent_at(post.answer, seq) for seq, post in enumerate(posts, start)]
+            delivery.frames += _answers(start, posts)
             delivery.own += len(posts)
         else:
             begin, fresh = _fresh(outbox, start, posts)
             delivery.take(outbox.entries(begin, end - 1, full=full), outbox, begin, fresh, max_bytes)
         start = end
+
+
+def _answers(first: int, posts: list[Post]) -> list[bytes]:
+    """Encode the answers to the connection's own sends, now that their numbers are known."""
+    frames = []
+    for seq, post in enumerate(posts, first):
+        answer = post.answer
+        assert answer is not None, "whoever is told by an answer has one"
+        answer.seq = seq
+        frames.append(encode(answer))
+    return frames
 
 
 def _fresh(outbox: Outbox, first: int, posts: list[Post]) -> tuple[int, list[Post]]:

@@ -16,11 +16,7 @@ _OVERHEAD = 64
 
 def push_frames(first: int, posts: Sequence[Post], max_bytes: int) -> list[bytes]:
     """Encode a run as push frames, more than one only when it is larger than a frame may be."""
-    entries = []
-    seq = first
-    for post in posts:
-        entries.append(b'{"seq":%d,"event":%b}' % (seq, post.event))
-        seq += 1
+    entries = [post.entry % (seq, post.content) for seq, post in enumerate(posts, first)]
     whole = splice.push(entries)
     if len(whole) <= max_bytes or len(entries) == 1:
         return [whole]

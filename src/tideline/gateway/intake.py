@@ -68,10 +68,7 @@ def oversized(taker: Taker, limit: int) -> None:
 
 
 def receive(taker: Taker, message: bytes) -> None:
-    """Take a message: one frame, or an array of frames, in order."""
-    if message[:1] == b"{" and taker.backlog is None:
-        taker.take(message)
-        return
+    """Take a message that is not known to be one frame: an array of frames, in order, or what waits behind one."""
     try:
         texts = codec.split(message)
     except ijson.NotJSON:

@@ -114,7 +114,7 @@ class SnapshotPage(Frame, tag="snapshot", kw_only=True):
     next: str | None
 
 
-class Sent(Frame, kw_only=True):
+class Sent(Frame, kw_only=True, omit_defaults=True):
     """Answer to ``send``: the message's place in its conversation and in the sender's own sync timeline."""
 
     id: int | None = None

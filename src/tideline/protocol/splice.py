@@ -6,6 +6,7 @@ Everything here takes and returns JSON as bytes. ``quote`` turns a string into i
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec import Raw, Struct
 
 from .errors import RequestError
 from .responses import Bye, Error
@@ -14,30 +15,29 @@ _encode = msgspec.json.Encoder().encode
 quote = _encode
 
 
+class _Message(Struct, omit_defaults=True):
+    conversation: str
+    message_seq: int
+    sender: str
+    client_id: str
+    time: int
+    body: Raw
+    reply_to: int | None = None
+    mentions: list[str] | None = None
+
+
 def message(
-    conversation: bytes,
+    conversation: str,
     message_seq: int,
-    sender: bytes,
-    client_id: bytes,
+    sender: str,
+    client_id: str,
     time: int,
-    body: bytes,
-    reply_to: int | None,
-    mentions: list[str] | None,
+    body: Raw,
+    reply_to: int | None = None,
+    mentions: list[str] | None = None,
 ) -> bytes:
-    """Encode a message; names and ids are already JSON."""
-    text = b'{"conversation":%b,"message_seq":%d,"sender":%b,"client_id":%b,"time":%d,"body":%b' % (
-        conversation,
-        message_seq,
-        sender,
-        client_id,
-        time,
-        body,
-    )
-    if reply_to is not None:
-        text += b',"reply_to":%d' % reply_to
-    if mentions:
-        text += b',"mentions":%b' % _encode(mentions)
-    return text + b"}"
+    """Encode a message; its body is JSON."""
+    return _encode(_Message(conversation, message_seq, sender, client_id, time, body, reply_to, mentions or None))
 
 
 def gone(conversation: bytes, message_seq: int) -> bytes:
@@ -60,9 +60,15 @@ def with_last_message(state: bytes, text: bytes | None) -> bytes:
     return b'%b,"last_message":%b}' % (state[:-1], text if text is not None else b"null")
 
 
+ENTRY = b'{"seq":%d,"event":%b}'
+"""An entry of a sync timeline: its number and its event."""
+MESSAGE_ENTRY = b'{"seq":%d,"event":{"type":"message","message":%b}}'
+"""An entry that is a new message: its number and the message."""
+
+
 def entry(seq: int, event: bytes) -> bytes:
     """Encode an entry of a sync timeline."""
-    return b'{"seq":%d,"event":%b}' % (seq, event)
+    return ENTRY % (seq, event)
 
 
 def push(entries: Iterable[bytes]) -> bytes:
@@ -83,21 +89,6 @@ def answer(kind: bytes, id: int | None) -> bytes:
 def ok(id: int | None) -> bytes:
     """Encode the answer that says just that."""
     return b'{"type":"ok"}' if id is None else b'{"type":"ok","id":%d}' % id
-
-
-def sent(id: int | None, conversation: bytes, message_seq: int, time: int, *, duplicate: bool = False) -> bytes:
-    """Encode the answer to ``send`` up to the number, which :func:`sent_at` adds."""
-    told = b"true" if duplicate else b"false"
-    if id is None:
-        begun = b'{"type":"sent","conversation":%b,"message_seq":%d,"time":%d,"duplicate":%b,"seq":'
-        return begun % (conversation, message_seq, time, told)
-    begun = b'{"type":"sent","id":%d,"conversation":%b,"message_seq":%d,"time":%d,"duplicate":%b,"seq":'
-    return begun % (id, conversation, message_seq, time, told)
-
-
-def sent_at(begun: bytes, seq: int) -> bytes:
-    """Complete the answer to ``send`` by the place in the sender's own timeline."""
-    return b"%b%d}" % (begun, seq)
 
 
 def page(id: int | None, epoch: bytes, entries: Sequence[bytes], head: int, more: bool) -> bytes:

@@ -132,7 +132,7 @@ class MemoryStore:
         if found is None or self.clock() - found[2] / 1000 > self._ttl:
             return None
         text = self.tables.messages[refs.place(read_send_key(key)[1].encode(), found[0])]
-        body = bytes(msgspec.json.decode(text, type=dict[str, msgspec.Raw])["body"])
+        body = msgspec.json.decode(text, type=dict[str, msgspec.Raw])["body"]
         return Placement(found[0], found[2], body, seq=found[1])
 
     async def span(self, user: str) -> Span:

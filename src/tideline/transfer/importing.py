@@ -247,7 +247,7 @@ class Importer:
             time=said.time,
             text=text,
             client_id=said.client_id,
-            body=bytes(said.body),
+            body=said.body,
         )
         at.after = at.after._replace(head=said.message_seq)
         await self._submitter.submit("restore_message", said.sender, at.id, restored, 4 + len(at.members))

@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from tideline.protocol.codec import encode
 from tideline.protocol.names import group, is_name
-from tideline.protocol.splice import message, quote
+from tideline.protocol.splice import message
 
 from .records import AnyRecord, ConversationRecord, MemberRecord, MessageRecord
 from .sources import Source, TransferError
@@ -88,13 +88,13 @@ def records(source: Source, first: list[bytes]) -> Iterator[AnyRecord]:
         yield MessageRecord(
             message=Raw(
                 message(
-                    quote(conversation),
+                    conversation,
                     ordinal,
-                    quote(nick),
+                    nick,
                     # Made from what it names, so that a second run knows what the first one stored.
-                    quote(_digest(source.stem, str(ordinal), nick, text)),
+                    _digest(source.stem, str(ordinal), nick, text),
                     time,
-                    encode({"type": "text", "text": text}),
+                    Raw(encode({"type": "text", "text": text})),
                     None,
                     _addressed(text, members),
                 )

@@ -23,12 +23,10 @@ class Figures:
         self.entries = 0
 
 
-class _Submitted(Command):
+class _Submitted(Command, eq=False, gc=False):
     """A command with about how many records it writes."""
 
-    __slots__ = ("weight",)
-
-    weight: int
+    weight: int = 0
 
 
 class Submitter:
@@ -51,8 +49,7 @@ class Submitter:
         Raises:
             RequestError: if an earlier one has failed.
         """
-        command = _Submitted(kind, user, conversation, restored, self, None)
-        command.weight = weight
+        command = _Submitted(kind, user, conversation, restored, self, None, weight=weight)
         self._weight += weight
         self._waiting[conversation] += 1
         self._engine.submit(command)

@@ -55,7 +55,7 @@ class EmbeddedUnit:
         prefix = keys.generation(working.generation)
         for key, placement in changes.placements.items():
             value = SENT.pack(placement.message_seq, placement.seq, placement.time)
-            put(prefix + key.encode(), value, family)
+            put(prefix + key, value, family)
         try:
             working.database.write(batch)
         except StoreError:

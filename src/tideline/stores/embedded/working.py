@@ -28,6 +28,7 @@ class _Body(msgspec.Struct):
 
 
 _body = msgspec.json.Decoder(_Body).decode
+_NO_BODY = msgspec.Raw(b"null")
 
 
 class Working:
@@ -84,7 +85,7 @@ class Working:
         generations = (self.generation, self.generation - 1) if self._earlier else (self.generation,)
         for generation in generations:
             prefix = self.keys.generation(generation)
-            found = many(family, [prefix + key.encode() for key in sends])
+            found = many(family, [prefix + key for key in sends])
             # Nearly always none is known.
             if any(found):
                 placements |= {
@@ -98,7 +99,7 @@ class Working:
         message_seq, seq, sent = SENT.unpack(value)
         _, conversation, _ = read_send_key(key)
         text = self.database.family("messages").get(self.keys.app + refs.place(conversation.encode(), message_seq))
-        body = bytes(_body(text).body) if text is not None else b""
+        body = _body(text).body if text is not None else _NO_BODY
         return Placement(message_seq, sent, body, seq)
 
     def head(self, user: str) -> int:

@@ -35,6 +35,7 @@ class _Body(msgspec.Struct):
 
 
 _body = msgspec.json.Decoder(_Body).decode
+_NO_BODY = msgspec.Raw(b"null")
 
 
 class Versioned(NamedTuple):
@@ -108,7 +109,7 @@ class PostgresUnit:
         rooms, keys = zip(*wanted, strict=True)
         rows = await self._run("placements", rooms, keys, self._store.oldest_send())
         for room, key, message_seq, seq, time, text in rows:
-            body = bytes(_body(text).body) if text is not None else b""
+            body = _body(text).body if text is not None else _NO_BODY
             self.placements[wanted[room, key]] = Placement(message_seq, time, body, seq)
 
     def room(self, conversation: str) -> Room | None:
