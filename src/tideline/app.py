@@ -87,7 +87,10 @@ class Server:
         Pages(demo=settings.demo).add_to(application.router)
         if settings.demo:
             DemoTokens(keys(settings)[MAIN]).add_to(application.router)
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        # A kept connection that says nothing whole ends like a device that says nothing.
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, keepalive_timeout=2 * settings.heartbeat
+        )
         self._listener: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._scene: Scene | None = None
