@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.harness.engine import Desk, desk
+from tests.harness.engine import Desk, desk, settled
 from tideline.protocol.errors import RequestError
 from tideline.protocol.limits import Limits
 
@@ -297,6 +297,25 @@ async def test_leaving_and_joining_in_one_batch_begins_anew_too(team: Desk) -> N
     state = await team.state("bob", TEAM)
     assert (state["joined"], state["first"], state["read"], state["head"]) == (3, 3, 2, 3)
     assert [event["type"] for event in await team.events("bob")][-4:] == ["member", "conversation", "member", "message"]
+
+
+async def test_a_message_goes_to_those_who_are_members_at_its_place_in_a_batch(team: Desk) -> None:
+    waiting = [
+        team.sending("alice", TEAM, "1"),
+        team.sending("bob", TEAM, "2"),
+        team.submit("alice", "add", conversation=TEAM, members=["dave"]),
+        team.sending("alice", TEAM, "3"),
+        team.submit("alice", "remove", conversation=TEAM, members=["bob"]),
+        team.sending("bob", TEAM, "refused"),
+        team.sending("alice", TEAM, "4"),
+    ]
+    outcomes = await settled(waiting)
+    assert len(team.commits) == 2, "the group, and all of this"
+    assert outcomes[5] == "forbidden"
+    for user, seen in (("alice", "1234"), ("bob", "123"), ("carol", "1234"), ("dave", "34")):
+        events = await team.events(user)
+        texts = [event["message"]["body"]["text"] for event in events if event["type"] == "message"]
+        assert "".join(texts) == seen, user
 
 
 async def test_joining_and_leaving_in_one_batch_leaves_nothing(team: Desk, tmp_path: Path) -> None:

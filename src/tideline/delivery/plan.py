@@ -59,6 +59,7 @@ class Plan:
     """What a batch is going to commit, and what its commands will be told."""
 
     __slots__ = (
+        "_audiences",
         "changes",
         "limits",
         "now",
@@ -82,6 +83,8 @@ class Plan:
         self.state_posts: list[StatePost] = []
         self.senders: dict[tuple[str, str], Sender] = {}
         """By conversation and user, those who sent in this batch; void when members come or go."""
+        self._audiences: dict[str, list[list[Post]]] = {}
+        """By conversation; void like the senders who share them."""
         self.weight = 0
         """About how many records the commit will write: what a batch is bounded by."""
 
@@ -124,7 +127,7 @@ class Plan:
         """Let a user be a member."""
         room.members[user] = member
         key = room.conversation.id, user
-        self.senders.clear()
+        self._forget_senders()
         self.changes.members[key] = member
         self.changes.joined.add(key)
 
@@ -132,7 +135,7 @@ class Plan:
         """Let a user be a member no more."""
         member = room.members.pop(user)
         key = room.conversation.id, user
-        self.senders.clear()
+        self._forget_senders()
         self.changes.members.pop(key, None)
         self.changes.joined.discard(key)
         self.changes.left[(*key, member.joined)] = room.conversation.head
@@ -152,9 +155,15 @@ class Plan:
         id_, member = room.conversation.id, room.members[user]
         self.touch(room)
         self.change(room, user)
-        audience = [self.run(each).posts for each in room.members]
+        audience = self._audiences.get(id_)
+        if audience is None:
+            audience = self._audiences[id_] = [self.run(each).posts for each in room.members]
         sender = self.senders[id_, user] = Sender(room, member, audience, self.run(user).posts)
         return sender
+
+    def _forget_senders(self) -> None:
+        self.senders.clear()
+        self._audiences.clear()
 
     def run(self, user: str) -> Run:
         """Return what the batch brings to a user's timeline."""
