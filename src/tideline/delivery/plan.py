@@ -106,11 +106,10 @@ class Plan:
         """Make the room of a direct conversation that is used for the first time."""
         users = parties(conversation)
         record = Conversation(id=conversation, kind="direct", time=self.now, count=len(users), ordinal=len(users))
-        members = {user: Member(joined=1, read=0, ordinal=place) for place, user in enumerate(users)}
-        room = Room(record, members)
+        room = Room(record, {})
         self.unit.add_room(room)
-        for user, member in members.items():
-            self.join(room, user, member)
+        for place, user in enumerate(users):
+            self.join(room, user, Member(joined=1, read=0, ordinal=place))
         return room
 
     # changing

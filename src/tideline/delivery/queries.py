@@ -41,7 +41,7 @@ class Queries:
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
-        self._orders: Bounded[tuple[str, int], list[tuple[int, str]]] = Bounded(_ORDERS)
+        self._orders: Bounded[tuple[str, int], list[tuple[int, str]]] = Bounded(_ORDERS, lambda order: 1 + len(order))
 
     async def history(self, user: str, request: History, id: int | None) -> bytes:
         """Answer by a part of a conversation's message timeline, ascending.
@@ -149,13 +149,13 @@ class Queries:
     async def _order(self, user: str, cursor: int, *, again: bool) -> list[tuple[int, str]]:
         """Return (time of latest activity, conversation), latest first: the same for all pages if it can be."""
         key = (user, cursor)
-        order = None if again else self._orders.items.get(key)
+        order = None if again else self._orders.get(key)
         if order is None:
             names = await self._store.conversations(user)
             found = await self._store.memberships(user, names)
             order = [(each.conversation.time, each.conversation.id) for each in found if each is not None]
             order.sort(key=lambda item: (-item[0], item[1]))
-            self._orders.put(key, order, 1 + len(order))
+            self._orders.put(key, order)
         return order
 
     async def _states(self, user: str, names: Sequence[str]) -> list[bytes]:

@@ -58,6 +58,11 @@ class Room:
         """What the places of all of its messages begin with."""
 
 
+def weigh_room(room: Room) -> int:
+    """Return how much memory a room takes, in members."""
+    return 1 + len(room.members)
+
+
 class Device(Struct, array_like=True, kw_only=True, weakref=True):
     """A device as the server knows it."""
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 from rocksdict import (
+    BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
     DBCompactionStyle,
@@ -86,6 +87,12 @@ def database_options(options: EmbeddedOptions) -> tuple[Options, dict[str, Optio
         # Every send looks for its idempotency key; those filters stay at hand, a few MB until they expire.
         table.set_cache_index_and_filter_blocks(name != _RANDOM)
         table.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        if name != _RANDOM:
+            # In parts: the cache need not hold all of a file's filter for one look-up. Whole ones, of files with
+            # half a million keys, were read again and again once there were more than the cache takes.
+            table.set_index_type(BlockBasedIndexType.two_level_index_search())
+            table.set_partition_filters(True)
+            table.set_pin_top_level_index_and_filter(True)
         table.set_format_version(5)
         if name != "entries":  # entries are read by range only
             table.set_bloom_filter(_BLOOM_BITS, False)

@@ -130,7 +130,7 @@ class EmbeddedStore:
         found: list[Membership | None] = [None] * len(conversations)
         missing = []
         for index, conversation in enumerate(conversations):
-            room = self._working.rooms.items.get(conversation)
+            room = self._working.rooms.get(conversation)
             if room is None:
                 missing.append(index)
             elif user in room.members:

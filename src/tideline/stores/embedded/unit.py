@@ -29,12 +29,11 @@ class EmbeddedUnit:
 
     def add_room(self, room: Room) -> None:
         """Let a new conversation be found."""
-        self._working.cache_room(room)
+        self._working.rooms.put(room.conversation.id, room)
 
     async def heads(self, runs: Mapping[str, Run]) -> dict[str, int]:
         """Return the heads of the timelines that these runs continue."""
-        head = self._working.head
-        return {user: head(user) for user in runs}
+        return self._working.heads_of(runs)
 
     async def commit(self, changes: Changes) -> None:
         """Write everything in one synced batch."""
@@ -64,8 +63,7 @@ class EmbeddedUnit:
         heads = working.heads
         for user, run in changes.runs.items():
             heads.put(user, run.last)
-        for id_ in changes.conversations:
-            working.reweigh(id_)
+        working.rooms.grow(len(changes.joined))
         self.committed = True
 
 

@@ -13,7 +13,7 @@ from rocksdict import WriteBatch
 from tideline.timeline import refs
 from tideline.timeline.bounded import Bounded
 from tideline.timeline.changes import Placement, SendKey, read_send_key
-from tideline.timeline.records import Conversation, Member, Room
+from tideline.timeline.records import Conversation, Member, Room, weigh_room
 
 from .database import Database
 from .keys import SENT, Keys, read_number
@@ -38,7 +38,7 @@ class Working:
         self.database = database
         self.keys = keys
         self.heads: Bounded[str, int] = Bounded(database.options.cached_heads)
-        self.rooms: Bounded[str, Room] = Bounded(database.options.cached_members)
+        self.rooms: Bounded[str, Room] = Bounded(database.options.cached_members, weigh_room)
         self.generation = 0
         """The idempotency generation of now."""
         self._earlier = True
@@ -104,16 +104,29 @@ class Working:
 
     def head(self, user: str) -> int:
         """Return a timeline's head."""
-        head = self.heads.items.get(user)
-        if head is None:
-            found = self.database.family("heads").get(self.keys.user(user))
-            head = 0 if found is None else read_number(found)
-            self.heads.put(user, head)
-        return head
+        return self.heads_of((user,))[user]
+
+    def heads_of(self, users: Collection[str]) -> dict[str, int]:
+        """Return the heads of timelines; those that are not in memory are read by one look-up."""
+        young = self.heads.items
+        heads: dict[str, int] = {}
+        missing = []
+        for user in users:
+            head = young.get(user)
+            if head is None and (head := self.heads.get(user)) is None:
+                missing.append(user)
+            else:
+                heads[user] = head
+        if missing:
+            keys = [self.keys.user(user) for user in missing]
+            for user, found in zip(missing, many(self.database.family("heads"), keys), strict=True):
+                head = heads[user] = 0 if found is None else read_number(found)
+                self.heads.put(user, head)
+        return heads
 
     def room(self, conversation: str) -> Room | None:
         """Return a conversation with its members from memory, or read it into memory."""
-        room = self.rooms.items.get(conversation)
+        room = self.rooms.items.get(conversation) or self.rooms.get(conversation)
         if room is None:
             found = self.database.family("conversations").get(self.keys.conversation(conversation))
             if found is None:
@@ -124,15 +137,5 @@ class Working:
                 for key, value in pairs(self.database.family("members"), prefix, prefix + b"\xff")
             }
             room = Room(_conversation(found), members)
-            self.cache_room(room)
+            self.rooms.put(conversation, room)
         return room
-
-    def cache_room(self, room: Room) -> None:
-        """Keep a conversation in memory, as the youngest."""
-        self.rooms.put(room.conversation.id, room, 1 + len(room.members))
-
-    def reweigh(self, conversation: str) -> None:
-        """Account for members who came or went."""
-        room = self.rooms.items.get(conversation)
-        if room is not None and self.rooms.weight_of(conversation) != 1 + len(room.members):
-            self.cache_room(room)

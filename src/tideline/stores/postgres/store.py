@@ -12,7 +12,7 @@ from tideline.timeline import refs
 from tideline.timeline.bounded import Bounded
 from tideline.timeline.changes import SendKey
 from tideline.timeline.contract import Membership, Span
-from tideline.timeline.records import Conversation, Device, Member, Room
+from tideline.timeline.records import Conversation, Device, Member, Room, weigh_room
 
 from .errors import passing
 from .statements import STATEMENTS
@@ -39,6 +39,10 @@ class Connections(Protocol):
         ...
 
 
+def _weigh(versioned: Versioned) -> int:
+    return weigh_room(versioned.room)
+
+
 class PostgresStore:
     """The store of one app."""
 
@@ -47,7 +51,7 @@ class PostgresStore:
         self.epoch = epoch
         self.prefix = f"{app}/"
         self.distributed = connections.options.distributed
-        self.rooms: Bounded[str, Versioned] = Bounded(connections.options.cached_members)
+        self.rooms: Bounded[str, Versioned] = Bounded(connections.options.cached_members, _weigh)
         """Members are many and rarely change: they are kept, and brought up to date under the room's lock."""
         self._backend = connections
         self._lock = asyncio.Lock()

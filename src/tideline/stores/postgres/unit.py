@@ -74,14 +74,14 @@ class PostgresUnit:
         store, prefix = self._store, self._store.prefix
         names = [prefix + name for name in conversations]
         await self._run("lock_rooms", names)
-        known, stale = store.rooms.items, {}
+        stale = {}
         for name, version, roster, data in await self._run("rooms", names):
             id_ = name[len(prefix) :]
             self._versions[id_], self._rosters[id_] = version, roster
             if not data:
                 self._missing.add(id_)
                 continue
-            cached = known.get(id_)
+            cached = store.rooms.get(id_)
             if cached is not None and cached.version == version:
                 self._rooms[id_] = cached.room
             elif cached is not None and cached.version >= roster:
@@ -138,7 +138,7 @@ class PostgresUnit:
             self._begun = False
         store = self._store
         for id_, room in self._rooms.items():
-            store.rooms.put(id_, Versioned(self._versions[id_], room), 1 + len(room.members))
+            store.rooms.put(id_, Versioned(self._versions[id_], room))
 
     async def close(self) -> None:
         """Roll back, unless it was committed."""
