@@ -43,20 +43,22 @@ class EmbeddedStore:
 
     @asynccontextmanager
     async def begin(self, conversations: Collection[str], sends: Collection[SendKey]) -> AsyncIterator[EmbeddedUnit]:
-        """Open a unit; what it looks up is read when it is asked for."""
+        """Open a unit; the conversations and keys that it names are looked up now, each kind at once."""
         working = self._working
         async with self._lock:
             working.ensure()
             working.turn_generation()
-            unit = EmbeddedUnit(working, conversations, working.placements(sends) if sends else {})
             # A room that is changed and then read again from the database would number its messages twice.
             working.rooms.held = True
             try:
-                yield unit
+                unit = EmbeddedUnit(working, conversations, working.placements(sends) if sends else {})
+                try:
+                    yield unit
+                finally:
+                    if not unit.committed:
+                        # Whatever was changed in place is read again.
+                        working.forget(conversations, ())
             finally:
-                if not unit.committed:
-                    # Whatever was changed in place is read again.
-                    working.forget(unit.touched, ())
                 working.rooms.release()
 
     # reading

@@ -18,14 +18,20 @@ _pack = msgspec.msgpack.Encoder().encode
 class EmbeddedUnit:
     """Rooms come from working memory and are changed in place; a unit that fails has them read again."""
 
-    __slots__ = ("_working", "committed", "placements", "room", "touched")
+    __slots__ = ("_absent", "_working", "committed", "placements")
 
     def __init__(self, working: Working, conversations: Collection[str], placements: dict[SendKey, Placement]) -> None:
         self._working = working
         self.placements = placements
-        self.touched = conversations
         self.committed = False
-        self.room = working.room
+        self._absent = working.load_rooms(conversations)
+
+    def room(self, conversation: str) -> Room | None:
+        """Return a conversation with all of its members."""
+        room = self._working.rooms.items.get(conversation)
+        if room is None and conversation not in self._absent:
+            room = self._working.room(conversation)
+        return room
 
     def add_room(self, room: Room) -> None:
         """Let a new conversation be found."""

@@ -126,16 +126,33 @@ class Working:
 
     def room(self, conversation: str) -> Room | None:
         """Return a conversation with its members from memory, or read it into memory."""
-        room = self.rooms.items.get(conversation) or self.rooms.get(conversation)
+        room = self.rooms.get(conversation)
         if room is None:
             found = self.database.family("conversations").get(self.keys.conversation(conversation))
-            if found is None:
-                return None
-            prefix = self.keys.under(conversation)
-            members = {
-                key[len(prefix) :].decode(): _member(value)
-                for key, value in pairs(self.database.family("members"), prefix, prefix + b"\xff")
-            }
-            room = Room(_conversation(found), members)
-            self.rooms.put(conversation, room)
+            if found is not None:
+                room = self._load_room(conversation, found)
+        return room
+
+    def load_rooms(self, conversations: Collection[str]) -> set[str]:
+        """Read conversations into memory, by one look-up; return those that don't exist."""
+        missing = [conversation for conversation in conversations if self.rooms.get(conversation) is None]
+        if not missing:
+            return set()
+        records = many(self.database.family("conversations"), [self.keys.conversation(name) for name in missing])
+        absent = set()
+        for conversation, record in zip(missing, records, strict=True):
+            if record is None:
+                absent.add(conversation)
+            else:
+                self._load_room(conversation, record)
+        return absent
+
+    def _load_room(self, conversation: str, record: bytes) -> Room:
+        prefix = self.keys.under(conversation)
+        members = {
+            key[len(prefix) :].decode(): _member(value)
+            for key, value in pairs(self.database.family("members"), prefix, prefix + b"\xff")
+        }
+        room = Room(_conversation(record), members)
+        self.rooms.put(conversation, room)
         return room
