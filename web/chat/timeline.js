@@ -38,6 +38,8 @@ export class Timeline {
   #high = 0;
   /** Whether the end is in view, and so is kept in view. */
   #atEnd = true;
+  /** Whether the end, wherever it is by then, is to be shown by the next drawing. */
+  #following = false;
   /** The read position when the conversation was opened: where "New" is shown. */
   #readBefore = Infinity;
   /** @type {Map<string, {element: HTMLElement, of: string}>} */
@@ -65,6 +67,7 @@ export class Timeline {
     this.#id = id;
     this.#turn++;
     this.#state = null;
+    this.#following = false;
     this.#elements.clear();
     this.#items.replaceChildren();
     if (!id) return;
@@ -89,10 +92,7 @@ export class Timeline {
 
   /** Show the end from now on. */
   follow() {
-    const head = this.#state?.head ?? 0;
-    if (this.#high < head) this.#low = Math.max(this.#state?.first ?? 1, head - STEP + 1);
-    this.#high = head;
-    this.#atEnd = true;
+    this.#following = true;
     this.refresh();
   }
 
@@ -120,8 +120,11 @@ export class Timeline {
     const [state, pending] = await Promise.all([this.#client.conversation(id), this.#client.pending(id)]);
     const before = this.#state;
     const head = state?.head ?? 0;
-    if (this.#atEnd && this.#high >= (before?.head ?? 0)) this.#high = head;
     const first = state?.first ?? 1;
+    const following = this.#following;
+    if (following && this.#high < head) this.#low = Math.max(first, head - STEP + 1);
+    if (following) this.#atEnd = true;
+    if (following || (this.#atEnd && this.#high >= (before?.head ?? 0))) this.#high = head;
     this.#low = Math.max(first, Math.min(this.#low, Math.max(first, this.#high)));
     if (this.#atEnd && this.#high - this.#low > MOST) this.#low = this.#high - MOST;
     const held =
@@ -138,6 +141,7 @@ export class Timeline {
     );
     for (const hole of held.holes) this.#fetch(id, hole);
     if (this.#atEnd) this.#toEnd();
+    if (following) this.#following = false;
     this.#read();
   }
 
@@ -254,6 +258,7 @@ export class Timeline {
   }
 
   #scrolled() {
+    if (this.#following) return; // where it was is of no interest any more
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     const head = this.#state?.head ?? 0;
     const first = this.#state?.first ?? 1;
