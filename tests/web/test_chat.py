@@ -138,6 +138,7 @@ async def test_a_browser_whose_storage_is_cleared_is_a_new_device_with_everythin
     await one.say("kept by the server")
     await one.has("kept by the server", "sent")
     before = await one.run("tideline.device")
+    await one.page.goto("about:blank")  # browsers clear a site's data between visits, not under an open page
     session = await one.page.context.new_cdp_session(one.page)
     await session.send("Storage.clearDataForOrigin", {"origin": demo.url, "storageTypes": "all"})
     again = await one.open(await one.page.context.new_page(), demo, alice)
