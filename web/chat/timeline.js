@@ -71,10 +71,7 @@ export class Timeline {
     this.#elements.clear();
     this.#items.replaceChildren();
     if (!id) return;
-    let state = await this.#client.conversation(id);
-    if (!state && id.startsWith("g:")) {
-      // A link to a group that the list does not have yet, or no more.
-    }
+    const state = await this.#client.conversation(id);
     if (id !== this.#id) return;
     this.#state = state;
     const head = state?.head ?? 0;
@@ -103,14 +100,17 @@ export class Timeline {
       return;
     }
     this.#drawing = true;
-    do {
-      this.#again = false;
-      const wait = this.#last + FRAME - performance.now();
-      if (wait > 0 && !document.hidden) await new Promise((resolve) => setTimeout(resolve, wait));
-      this.#last = performance.now();
-      await this.#update();
-    } while (this.#again);
-    this.#drawing = false;
+    try {
+      do {
+        this.#again = false;
+        const wait = this.#last + FRAME - performance.now();
+        if (wait > 0 && !document.hidden) await new Promise((resolve) => setTimeout(resolve, wait));
+        this.#last = performance.now();
+        await this.#update();
+      } while (this.#again);
+    } finally {
+      this.#drawing = false; // also when the store failed: the next change draws again
+    }
   }
 
   async #update() {

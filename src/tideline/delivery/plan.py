@@ -177,9 +177,7 @@ class Plan:
 
     def post_state(self, where: bytes, state: bytes, user: str) -> None:
         """Append a conversation's state as one user sees it."""
-        post = StatePost(refs.state(where, state), b"", where=where, state=state)
-        self.state_posts.append(post)
-        self.post(post, (user,))
+        self.post(self._state_post(where, state), (user,))
 
     # answering
 
@@ -189,9 +187,12 @@ class Plan:
 
     def answer_state(self, command: Command, where: bytes, state: bytes) -> None:
         """Note that a command will be told a conversation's state."""
+        self.outcomes.append((command, self._state_post(where, state)))
+
+    def _state_post(self, where: bytes, state: bytes) -> StatePost:
         post = StatePost(refs.state(where, state), b"", where=where, state=state)
         self.state_posts.append(post)
-        self.outcomes.append((command, post))
+        return post
 
     def ok(self, command: Command) -> None:
         """Note that a command is done and has nothing to say."""

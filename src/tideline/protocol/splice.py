@@ -1,6 +1,7 @@
 """Frames made by splicing bytes: what is sent for every message is never encoded twice (protocol, sections 4, 5).
 
-Everything here takes and returns JSON as bytes. ``quote`` turns a string into its JSON.
+Everything here returns JSON as bytes, and takes it, but for ``message``, which is made of its fields. ``quote`` turns a
+string into its JSON.
 """
 
 from collections.abc import Iterable, Sequence

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from tideline.timeline import refs
-from tideline.timeline.changes import Changes, Placement, Run, SendKey, read_send_key
+from tideline.timeline.changes import Changes, Placement, Run, SendKey, body_of, read_send_key
 from tideline.timeline.contract import Membership, Span
 from tideline.timeline.records import Conversation, Device, Member, Room
 
@@ -132,8 +132,7 @@ class MemoryStore:
         if found is None or self.clock() - found[2] / 1000 > self._ttl:
             return None
         text = self.tables.messages[refs.place(read_send_key(key)[1].encode(), found[0])]
-        body = msgspec.json.decode(text, type=dict[str, msgspec.Raw])["body"]
-        return Placement(found[0], found[2], body, seq=found[1])
+        return Placement(found[0], found[2], body_of(text), seq=found[1])
 
     async def span(self, user: str) -> Span:
         """Return what a user's sync timeline holds."""

@@ -6,6 +6,7 @@ None of them ever refers back to what refers to it, so the garbage collector nee
 
 from typing import Any, ClassVar
 
+import msgspec
 from msgspec import Raw, Struct
 
 from tideline.protocol import splice
@@ -91,6 +92,18 @@ class Placement(Struct, eq=False, gc=False):
     seq: int = 0
     index: int = 0
     command: Any = None
+
+
+class _Body(Struct):
+    body: Raw
+
+
+_read_body = msgspec.json.Decoder(_Body).decode
+
+
+def body_of(text: bytes | None) -> Raw:
+    """Return the body in a message's JSON; ``null`` of one that is not there any more, which no body is equal to."""
+    return _read_body(text).body if text is not None else Raw(b"null")
 
 
 class Changes:

@@ -29,7 +29,7 @@ a batch goes from 2.5 to 4.2 µs a message; with 1 MiB it stays below 3), and se
 """
 _BUFFERS_IN_FILE = 8
 _MISSED = ("sends", "conversations", "heads", "members")
-"""Families that are mostly asked for what isn't there: a filter for the write buffer too."""
+"""Families whose write buffer mostly lacks what is asked for: a filter for it too."""
 
 
 class EmbeddedOptions(Struct, frozen=True, kw_only=True):

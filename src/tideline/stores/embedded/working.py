@@ -12,7 +12,7 @@ from rocksdict import WriteBatch
 
 from tideline.timeline import refs
 from tideline.timeline.bounded import Bounded
-from tideline.timeline.changes import Placement, SendKey, read_send_key
+from tideline.timeline.changes import Placement, SendKey, body_of, read_send_key
 from tideline.timeline.records import Conversation, Member, Room, weigh_room
 
 from .database import Database
@@ -21,14 +21,6 @@ from .ranges import many, pairs
 
 _conversation = msgspec.msgpack.Decoder(Conversation).decode
 _member = msgspec.msgpack.Decoder(Member).decode
-
-
-class _Body(msgspec.Struct):
-    body: msgspec.Raw
-
-
-_body = msgspec.json.Decoder(_Body).decode
-_NO_BODY = msgspec.Raw(b"null")
 
 
 class Working:
@@ -99,8 +91,7 @@ class Working:
         message_seq, seq, sent = SENT.unpack(value)
         _, conversation, _ = read_send_key(key)
         text = self.database.family("messages").get(self.keys.app + refs.place(conversation.encode(), message_seq))
-        body = _body(text).body if text is not None else _NO_BODY
-        return Placement(message_seq, sent, body, seq)
+        return Placement(message_seq, sent, body_of(text), seq)
 
     def head(self, user: str) -> int:
         """Return a timeline's head."""

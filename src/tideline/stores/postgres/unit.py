@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from tideline.timeline import refs
-from tideline.timeline.changes import Changes, Placement, Run, SendKey, read_send_key
+from tideline.timeline.changes import Changes, Placement, Run, SendKey, body_of, read_send_key
 from tideline.timeline.records import Conversation, Member, Room
 
 from .errors import passing
@@ -28,14 +28,6 @@ _conversation = msgspec.msgpack.Decoder(Conversation).decode
 _member = msgspec.msgpack.Decoder(Member).decode
 _RUN = 256
 """References in one row at most, so that a page reads little more than it gives."""
-
-
-class _Body(msgspec.Struct):
-    body: msgspec.Raw
-
-
-_body = msgspec.json.Decoder(_Body).decode
-_NO_BODY = msgspec.Raw(b"null")
 
 
 class Versioned(NamedTuple):
@@ -109,8 +101,7 @@ class PostgresUnit:
         rooms, keys = zip(*wanted, strict=True)
         rows = await self._run("placements", rooms, keys, self._store.oldest_send())
         for room, key, message_seq, seq, time, text in rows:
-            body = _body(text).body if text is not None else _NO_BODY
-            self.placements[wanted[room, key]] = Placement(message_seq, time, body, seq)
+            self.placements[wanted[room, key]] = Placement(message_seq, time, body_of(text), seq)
 
     def room(self, conversation: str) -> Room | None:
         """Return a conversation with all of its members."""
