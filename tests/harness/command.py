@@ -54,6 +54,8 @@ def interrupted(*arguments: object, when: Path, number: int = signal.SIGINT, **v
         stderr=subprocess.PIPE,
         text=True,
         env=environment(**variables),
+        # A shell that runs the tests in the background has them, and all they start, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,  # noqa: PLW1509
     ) as process:
         while not when.exists() and process.poll() is None:
             time.sleep(0.005)
