@@ -1,16 +1,15 @@
 /** The client: one device of one user, for an application. */
 
+import { details } from "./events.js";
 import { IndexedDBStore } from "./indexeddb.js";
-import { claims, longPoll } from "./longpoll.js";
+import { claims } from "./longpoll.js";
 import { MemoryStore } from "./memory.js";
 import { RequestError } from "./protocol.js";
-import { holesIn } from "./ranges.js";
 import { randomId } from "./random.js";
-import { Runner } from "./runner.js";
-import { canShare, Tabs } from "./tabs.js";
-import { fallback } from "./transport.js";
-import { webSocket } from "./websocket.js";
+import { held, messagesBefore } from "./reading.js";
+import { Seat, TIMEOUT } from "./seat.js";
 
+/** @typedef {import("./events.js").ClientEvent} ClientEvent */
 /** @typedef {import("./protocol.js").Body} Body */
 /** @typedef {import("./protocol.js").Entry} Entry */
 /** @typedef {import("./protocol.js").Sent} Sent */
@@ -20,27 +19,6 @@ import { webSocket } from "./websocket.js";
 /** @typedef {import("./replica.js").Conversation} Conversation */
 /** @typedef {import("./replica.js").Pending} Pending */
 /** @typedef {import("./ranges.js").Range} Range */
-
-/**
- * @typedef {{state: import("./table.js").State, online: boolean, cursor: number | null, head: number}} Status
- */
-
-/**
- * `status`: the connection changed. `change`: what is stored changed, so what shows it may want to read it again.
- * `staged`: a page of a snapshot came, in the tab that leads: it is not stored yet, but a list may begin to show it.
- * `entries`: entries were applied, in order. `outcome`: a message left the outbox. `signal`: another user is typing,
- * or so. `stopped`: the device does not reconnect by itself (`code`: a close code, an error's code, or 0). `error`:
- * the local store failed; it is tried again. `leader`: another tab has taken the lead.
- * @typedef {{type: "status", detail: Status}
- *   | {type: "change", detail: Change}
- *   | {type: "staged", detail: import("./protocol.js").ConversationState[]}
- *   | {type: "entries", detail: Entry[]}
- *   | {type: "outcome", detail: import("./outputs.js").StoreOutput}
- *   | {type: "signal", detail: import("./protocol.js").Signalled}
- *   | {type: "stopped", detail: {code: number | string, reason: string}}
- *   | {type: "error", detail: string}
- *   | {type: "leader", detail: null}} ClientEvent
- */
 
 /**
  * @typedef {object} ClientOptions
@@ -56,8 +34,6 @@ import { webSocket } from "./websocket.js";
  */
 
 /** @typedef {{signal?: AbortSignal, timeout?: number}} AskOptions `timeout` in ms, 30,000 if not given. */
-
-const TIMEOUT = 30_000;
 
 /**
  * One device of one user. An `EventTarget`: see `ClientEvent` for its events, whose `detail` says what happened.
@@ -75,13 +51,8 @@ export class TidelineClient extends EventTarget {
   device = "";
   /** @type {import("./store.js").Store} */
   store;
-  /** @type {Status} */
-  #status = { state: "connecting", online: false, cursor: null, head: 0 };
   #options;
-  /** @type {Runner | null} */
-  #runner = null;
-  /** @type {Tabs | null} */
-  #tabs = null;
+  #seat;
   /** @type {Map<string, {resolve: (sent: Sent) => void, reject: (error: Error) => void}>} */
   #sends = new Map();
   #ending = new AbortController();
@@ -91,6 +62,12 @@ export class TidelineClient extends EventTarget {
     super();
     this.#options = options;
     this.store = options.store ?? (globalThis.indexedDB ? new IndexedDBStore() : new MemoryStore());
+    this.#seat = new Seat({
+      options,
+      store: this.store,
+      token: (why) => this.#token(why),
+      hear: (event) => this.#hear(event),
+    });
   }
 
   /**
@@ -107,35 +84,23 @@ export class TidelineClient extends EventTarget {
     this.user = user;
     this.device = this.#options.device ?? position.device ?? `web-${randomId().slice(0, 12)}`;
     if (position.device !== this.device || !position.user) await this.store.identify(user, this.device);
-    if (this.store.shared && this.#options.tabs !== false && canShare()) {
-      this.#tabs = new Tabs(`tideline ${this.#options.url} ${user}`, {
-        lead: () => this.#lead(),
-        serve: (method, args) => this.#serve(method, args),
-        hear: (event) => this.#hear(event),
-      });
-      this.#tabs.start();
-      this.#hear({ type: "leader", detail: null });
-    } else {
-      await this.#lead();
-    }
-    this.#listen();
+    await this.#seat.take(user, this.device);
   }
 
   /** The connection, for people and for tests. */
   get status() {
-    return this.#runner?.status ?? this.#status;
+    return this.#seat.status;
   }
 
   /** Whether this tab holds the connection. */
   get leading() {
-    return this.#runner !== null;
+    return this.#seat.leading;
   }
 
   /** Close: what is stored stays. */
   close() {
     this.#ending.abort();
-    this.#runner?.close();
-    this.#tabs?.close();
+    this.#seat.close();
     this.store.close();
   }
 
@@ -161,8 +126,8 @@ export class TidelineClient extends EventTarget {
       ...{ client_id, conversation, body, reply_to: replyTo ?? null, mentions: mentions ?? null },
       ...{ time: Date.now(), tried: null, status: "pending" },
     });
-    this.#emit({ type: "change", detail: { conversations: [], outbox: [conversation], reset: false } }, true);
-    this.#ask("submitted").catch(() => {});
+    this.#seat.tell({ type: "change", detail: { conversations: [], outbox: [conversation], reset: false } }, true);
+    this.#seat.ask("submitted").catch(() => {});
     return client_id;
   }
 
@@ -203,7 +168,7 @@ export class TidelineClient extends EventTarget {
    * @param {string} clientId
    */
   async discard(clientId) {
-    await this.#ask("commit", [{ type: "discard", client_id: clientId }]);
+    await this.#seat.ask("commit", [{ type: "discard", client_id: clientId }]);
   }
 
   /**
@@ -221,14 +186,8 @@ export class TidelineClient extends EventTarget {
    * @param {number} last
    * @returns {Promise<{messages: Message[], holes: Range[]}>}
    */
-  async held(conversation, first, last) {
-    const [found, ranges] = await Promise.all([
-      this.store.messages(conversation, first, last),
-      this.store.ranges(conversation),
-    ]);
-    const holes = holesIn(ranges, first, last);
-    const missing = (/** @type {number} */ seq) => holes.some(([low, high]) => low <= seq && seq <= high);
-    return { messages: found.filter(({ message_seq }) => !missing(message_seq)), holes };
+  held(conversation, first, last) {
+    return held(this.store, conversation, first, last);
   }
 
   /**
@@ -238,23 +197,11 @@ export class TidelineClient extends EventTarget {
    * @param {{before?: number, limit?: number} & AskOptions} [options]
    * @returns {Promise<{messages: Message[], holes: Range[], first: number, head: number}>}
    */
-  async messages(conversation, { before, limit = 50, ...options } = {}) {
-    let [state] = await this.store.conversations([conversation]);
-    if (!state) {
-      await this.history(conversation, { before, limit, ...options });
-      [state] = await this.store.conversations([conversation]);
-    }
-    const { head, first } = state ?? { head: 0, first: 1 };
-    const high = Math.min(head, (before ?? Infinity) - 1);
-    const low = Math.max(first, high - limit + 1);
-    let found = await this.held(conversation, low, high);
-    if (found.holes.length && this.status.online) {
-      for (const [from, to] of found.holes.reverse()) {
-        await this.history(conversation, { before: to + 1, limit: to - from + 1, ...options });
-      }
-      found = await this.held(conversation, low, high);
-    }
-    return { ...found, first, head };
+  messages(conversation, { before, limit = 50, ...options } = {}) {
+    const part = { before, limit, online: () => this.status.online };
+    return messagesBefore(this.store, conversation, part, (missing) =>
+      this.history(conversation, { ...missing, ...options }),
+    );
   }
 
   /**
@@ -273,7 +220,7 @@ export class TidelineClient extends EventTarget {
    * @param {number} message_seq
    */
   async read(conversation, message_seq) {
-    await this.#ask("read", conversation, message_seq);
+    await this.#seat.ask("read", conversation, message_seq);
   }
 
   // Conversations.
@@ -346,7 +293,7 @@ export class TidelineClient extends EventTarget {
    * @param {string} [signal]
    */
   signal(conversation, signal = "typing") {
-    this.#ask("tell", { type: "signal", conversation, signal }).catch(() => {});
+    this.#seat.ask("tell", { type: "signal", conversation, signal }).catch(() => {});
   }
 
   /**
@@ -357,11 +304,11 @@ export class TidelineClient extends EventTarget {
    * @throws {RequestError}
    */
   request(frame, { signal, timeout = TIMEOUT } = {}) {
-    if (!signal) return this.#ask("request", frame, timeout);
+    if (!signal) return this.#seat.ask("request", frame, timeout);
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      this.#ask("request", frame, timeout).then(resolve, reject);
+      this.#seat.ask("request", frame, timeout).then(resolve, reject);
     });
   }
 
@@ -383,105 +330,29 @@ export class TidelineClient extends EventTarget {
    * @returns {AsyncGenerator<any, void, void>}
    */
   on(type, { signal } = {}) {
-    /** @type {any[]} */
-    const waiting = [];
-    let wake = () => {};
-    const hear = (/** @type {any} */ event) => (waiting.push(event.detail), wake());
-    this.addEventListener(type, hear);
-    const ends = [this.#ending.signal, ...(signal ? [signal] : [])];
-    const over = () => ends.some((each) => each.aborted);
-    for (const each of ends) each.addEventListener("abort", () => wake());
-    const target = this;
-    return (async function* () {
-      try {
-        while (!over()) {
-          if (waiting.length) yield waiting.shift();
-          else await new Promise((resolve) => (wake = () => resolve(undefined)));
-        }
-      } finally {
-        target.removeEventListener(type, hear);
-      }
-    })();
+    return details(this, type, [this.#ending.signal, ...(signal ? [signal] : [])]);
   }
 
-  // Leading and following.
-
-  async #lead() {
-    const { token, delivery, policy, transport, url } = this.#options;
-    const runner = new Runner({
-      store: this.store,
-      transport: transport ?? (globalThis.WebSocket ? fallback(webSocket(url), longPoll(url)) : longPoll(url)),
-      token: (why) => this.#token(why),
-      renewable: typeof token === "function",
-      device: this.device,
-      delivery,
-      policy,
-      emit: (event) => this.#emit(event),
-    });
-    this.#runner = runner;
-    await runner.start();
-  }
-
-  /**
-   * Do something as the leader, for this tab or another.
-   * @param {string} method
-   * @param {any[]} args
-   * @returns {Promise<any>}
-   */
-  async #serve(method, args) {
-    const runner = /** @type {Runner} */ (this.#runner);
-    if (method === "status") return runner.status;
-    if (method === "submitted") return runner.submitted();
-    if (method === "tell") return runner.tell(args[0]);
-    if (method === "commit") return runner.store(args[0]);
-    if (method === "read") {
-      const [conversation, message_seq] = args;
-      await runner.store([{ type: "reading", conversation, message_seq }]);
-      runner
-        .call({ type: "read", conversation, message_seq }, TIMEOUT)
-        .then(() => runner.store([{ type: "reading_done", conversation, message_seq }]))
-        .catch(() => {}); // It stays to be told at the next connection.
-      return undefined;
-    }
-    const [request, timeout] = args;
-    const frame = await runner.call(request, timeout);
-    if (frame.type === "messages") await runner.store([{ type: "history", request, frame }]);
-    else if (frame.type === "conversation") await runner.store([{ type: "state", state: frame.state }]);
-    return frame;
-  }
-
-  /** @param {string} method @param {...any} args */
-  #ask(method, ...args) {
-    return this.#tabs ? this.#tabs.ask(method, args) : this.#serve(method, args);
-  }
-
-  /**
-   * Dispatch an event here, and as the leader (or `everywhere`) in the other tabs.
-   * @param {ClientEvent} event
-   */
-  #emit(event, everywhere = false) {
-    if ((this.leading && event.type !== "staged") || everywhere) this.#tabs?.tell(event);
-    this.#hear(event);
-  }
+  // What happened.
 
   /** @param {ClientEvent} event */
   #hear(event) {
-    if (event.type === "status") this.#status = event.detail;
-    else if (event.type === "outcome") this.#settle(event.detail);
-    else if (event.type === "entries") {
-      for (const { seq, event: inner } of this.#sends.size ? event.detail : []) {
-        if (inner.type !== "message") continue;
-        const { client_id, conversation, message_seq, time } = inner.message;
-        this.#sends.get(client_id)?.resolve({ type: "sent", conversation, message_seq, seq, time, duplicate: false });
-        this.#sends.delete(client_id);
-      }
-    } else if (event.type === "leader" && !this.leading) {
-      this.#ask("status").then(
-        (status) => this.#hear({ type: "status", detail: status }),
-        () => {},
-      );
-    }
+    if (event.type === "outcome") this.#settle(event.detail);
+    else if (event.type === "entries" && this.#sends.size) this.#find(event.detail);
     this.dispatchEvent(Object.assign(new Event(event.type), { detail: event.detail }));
+  }
+
+  /**
+   * A message that is among the entries was stored, whether its answer came or not.
+   * @param {Entry[]} entries
+   */
+  #find(entries) {
+    for (const { seq, event } of entries) {
+      if (event.type !== "message") continue;
+      const { client_id, conversation, message_seq, time } = event.message;
+      this.#sends.get(client_id)?.resolve({ type: "sent", conversation, message_seq, seq, time, duplicate: false });
+      this.#sends.delete(client_id);
+    }
   }
 
   /** @param {any} outcome */
@@ -497,17 +368,6 @@ export class TidelineClient extends EventTarget {
   async #token(why) {
     const { token } = this.#options;
     return typeof token === "function" ? token(why) : token;
-  }
-
-  #listen() {
-    const { signal } = this.#ending;
-    globalThis.addEventListener?.("online", () => this.#runner?.nudge(), { signal });
-    globalThis.addEventListener?.("offline", () => this.#runner?.drop(), { signal });
-    globalThis.document?.addEventListener(
-      "visibilitychange",
-      () => document.visibilityState === "visible" && this.#runner?.nudge(),
-      { signal },
-    );
   }
 }
 

@@ -28,7 +28,7 @@ const STORE_RETRY = 3000;
  * @property {string} device
  * @property {"content" | "hint"} [delivery]
  * @property {Partial<import("./policy.js").Policy>} [policy]
- * @property {(event: import("./client.js").ClientEvent) => void} emit
+ * @property {(event: import("./events.js").ClientEvent) => void} emit
  */
 
 /** One device that is being run. */
