@@ -12,7 +12,7 @@ from itertools import islice
 import msgspec
 from rocksdict import Rdict, WriteBatch
 
-from tideline.timeline.changes import SendKey
+from tideline.timeline.changes import SendKey, read_send_key
 from tideline.timeline.contract import Membership, Span
 from tideline.timeline.records import Conversation, Device, Member, Room
 
@@ -51,7 +51,11 @@ class EmbeddedStore:
             # A room that is changed and then read again from the database would number its messages twice.
             working.rooms.held = True
             try:
-                unit = EmbeddedUnit(working, conversations, working.placements(sends) if sends else {})
+                absent = working.load_rooms(conversations)
+                if absent:
+                    # Nothing was sent to what doesn't exist.
+                    sends = [key for key in sends if read_send_key(key)[1] not in absent]
+                unit = EmbeddedUnit(working, absent, working.placements(sends) if sends else {})
                 try:
                     yield unit
                 finally:

@@ -20,11 +20,11 @@ class EmbeddedUnit:
 
     __slots__ = ("_absent", "_working", "committed", "placements")
 
-    def __init__(self, working: Working, conversations: Collection[str], placements: dict[SendKey, Placement]) -> None:
+    def __init__(self, working: Working, absent: Collection[str], placements: dict[SendKey, Placement]) -> None:
         self._working = working
         self.placements = placements
         self.committed = False
-        self._absent = working.load_rooms(conversations)
+        self._absent = absent
 
     def room(self, conversation: str) -> Room | None:
         """Return a conversation with all of its members."""
