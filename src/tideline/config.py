@@ -143,7 +143,7 @@ class Settings:
     block_cache: Annotated[int, _help("Memory for what was read from the store.")] = 64 * MEBIBYTE
     write_buffer: Annotated[int, _help("Memory for what was written, per large column family.")] = 16 * MEBIBYTE
     wal_limit: Annotated[int, _help("Write-ahead log to replay after a crash, at most.")] = 64 * MEBIBYTE
-    cached_heads: Annotated[int, _help("Heads of timelines kept in memory.")] = 262_144
+    cached_heads: Annotated[int, _help("Heads of timelines kept in memory, about 130 bytes each.")] = 2_000_000
     cached_members: Annotated[int, _help("Members of conversations kept in memory.")] = 131_072
 
     log_level: Annotated[LogLevel, _help("Least important log events to write.")] = "info"
