@@ -16,18 +16,16 @@ from .keys import FAMILIES
 
 _BLOOM_BITS = 10
 _LARGE = ("entries", "messages")
-"""Families that hold most of the bytes: the large write buffers, compressed, and merged by level.
+"""Families that hold most of the bytes: the large write buffers, and compressed."""
+_RANDOM = ("entries", "members", "memberships", "sends")
+"""Families that grow with every message, in no order, and are read by range or hardly ever found.
 
-The others are small records under random keys, or the same ones again and again. Merging those by level writes each
-of them many times over: with a million users it took a third of the processor. They are merged by size.
+A write buffer that has outgrown the processor's caches costs several misses for each record that is inserted
+(measured, with a million users: a fourth of all inserting). So theirs is in pieces, which are written to one file.
 """
-_RANDOM = "sends"
-"""Idempotency keys grow with every message too, but in no order.
-
-So their write buffer is small enough for the processor's caches (measured: as one of 4 MiB fills, the time to write
-a batch goes from 2.5 to 4.2 µs a message; with 1 MiB it stays below 3), and several are written to one file.
-"""
-_BUFFERS_IN_FILE = 8
+_PIECES = 8
+_PART = 16 * 2**10
+"""Bytes of a filter or an index that are read at once."""
 _MISSED = ("sends", "conversations", "heads", "members")
 """Families whose write buffer mostly lacks what is asked for: a filter for it too."""
 
@@ -41,8 +39,8 @@ class EmbeddedOptions(Struct, frozen=True, kw_only=True):
     """Memory per large column family before it is written to a file."""
     wal_limit: int = 64 * 2**20
     """Write-ahead log to replay after a crash, at most: it bounds the time to start."""
-    cached_heads: int = 262_144
-    """Heads of timelines kept in memory."""
+    cached_heads: int = 2_000_000
+    """Heads of timelines kept in memory: those of active users, at about 130 bytes each."""
     cached_members: int = 131_072
     """Members of conversations kept in memory."""
     client_id_ttl: int = 86_400
@@ -71,14 +69,15 @@ def database_options(options: EmbeddedOptions) -> tuple[Options, dict[str, Optio
     families = {}
     for name in FAMILIES:
         family = Options(raw_mode=True)
-        family.set_write_buffer_size(options.write_buffer // (1 if name in _LARGE else 4))
-        if name == _RANDOM:
-            family.set_write_buffer_size(options.write_buffer // 16)
-            family.set_min_write_buffer_number_to_merge(_BUFFERS_IN_FILE)
-            family.set_max_write_buffer_number(2 * _BUFFERS_IN_FILE)
-        if name not in _LARGE:
-            family.set_compaction_style(DBCompactionStyle.universal())
-        family.set_level_compaction_dynamic_level_bytes(True)
+        buffer = options.write_buffer // (1 if name in _LARGE else 4)
+        if name in _RANDOM:
+            buffer = max(buffer, options.write_buffer // 2) // _PIECES
+            family.set_min_write_buffer_number_to_merge(_PIECES)
+            family.set_max_write_buffer_number(2 * _PIECES)
+        family.set_write_buffer_size(buffer)
+        # By size: merging by level writes each record many times over, and with a million users that took a third of
+        # the processor. The price is room on the disk, as much again as there is, while everything is merged.
+        family.set_compaction_style(DBCompactionStyle.universal())
         family.set_compression_type(DBCompressionType.lz4() if name in _LARGE else DBCompressionType.none())
         # What was just written is compressed when it is merged into the large levels, not before. (It takes the
         # compression that is set so far: in this order.)
@@ -92,13 +91,15 @@ def database_options(options: EmbeddedOptions) -> tuple[Options, dict[str, Optio
         table = BlockBasedOptions()
         table.set_block_cache(cache)
         # Every send looks for its idempotency key; those filters stay at hand, a few MB until they expire.
-        table.set_cache_index_and_filter_blocks(name != _RANDOM)
+        table.set_cache_index_and_filter_blocks(name != "sends")
         table.set_pin_l0_filter_and_index_blocks_in_cache(True)
-        if name != _RANDOM:
+        if name != "sends":
             # In parts: the cache need not hold all of a file's filter for one look-up. Whole ones, of files with
-            # half a million keys, were read again and again once there were more than the cache takes.
+            # half a million keys, were read again and again once there were more than the cache takes. Parts that
+            # are too small are many, and to find one of many costs more than to read it.
             table.set_index_type(BlockBasedIndexType.two_level_index_search())
             table.set_partition_filters(True)
+            table.set_metadata_block_size(_PART)
             table.set_pin_top_level_index_and_filter(True)
         table.set_format_version(5)
         if name != "entries":  # entries are read by range only
