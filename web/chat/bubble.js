@@ -100,7 +100,7 @@ function reactions(message) {
   );
 }
 
-/** @param {import("../client/src/replica.js").Pending | undefined} pending */
+/** @param {import("../client/src/draft.js").Pending | undefined} pending */
 function failure(pending) {
   if (!pending || pending.status === "pending") return [];
   const why =

@@ -4,13 +4,13 @@
  * What is kept of all of them is their ids in order; a change moves an id, and rows that are in view are read again.
  */
 
-import { asConversation } from "../client/src/replica.js";
+import { asConversation } from "../client/src/draft.js";
 import { h, icon, ICONS, setText } from "../shared/dom.js";
 import { count, shortTime } from "../shared/format.js";
 import { avatar } from "./sign-in.js";
 
 /** @typedef {import("../client/src/client.js").TidelineClient} Client */
-/** @typedef {import("../client/src/replica.js").Conversation} Conversation */
+/** @typedef {import("../client/src/draft.js").Conversation} Conversation */
 
 const ROW = 68;
 const MARGIN = 6;
@@ -91,7 +91,7 @@ export class ConversationList {
     this.#draw();
   }
 
-  /** @param {import("../client/src/replica.js").Change} change */
+  /** @param {import("../client/src/draft.js").Change} change */
   changed({ conversations, reset }) {
     if (reset) {
       this.load();

@@ -11,8 +11,8 @@ import { fillBubble, makeBubble } from "./bubble.js";
 
 /** @typedef {import("../client/src/client.js").TidelineClient} Client */
 /** @typedef {import("../client/src/protocol.js").Message} Message */
-/** @typedef {import("../client/src/replica.js").Conversation} Conversation */
-/** @typedef {import("../client/src/replica.js").Pending} Pending */
+/** @typedef {import("../client/src/draft.js").Conversation} Conversation */
+/** @typedef {import("../client/src/draft.js").Pending} Pending */
 
 /** @typedef {{key: string, kind: "day" | "new" | "hole" | "begin" | "bubble", text?: string, range?: [number, number],
  *   message?: Message, pending?: Pending, first?: boolean, last?: boolean, status?: string}} Item */

@@ -87,7 +87,7 @@ export class ConversationView {
     if (id && matchMedia("(hover: hover)").matches && !document.querySelector("dialog[open]")) this.#field.focus();
   }
 
-  /** @param {import("../client/src/replica.js").Change} change */
+  /** @param {import("../client/src/draft.js").Change} change */
   changed(change) {
     if (!this.id) return;
     const here = change.reset || change.conversations.some(([id]) => id === this.id);

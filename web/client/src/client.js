@@ -15,22 +15,14 @@ import { Seat, TIMEOUT } from "./seat.js";
 /** @typedef {import("./protocol.js").Sent} Sent */
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./protocol.js").Outgoing} Outgoing */
-/** @typedef {import("./replica.js").Change} Change */
-/** @typedef {import("./replica.js").Conversation} Conversation */
-/** @typedef {import("./replica.js").Pending} Pending */
+/** @typedef {import("./draft.js").Change} Change */
+/** @typedef {import("./draft.js").Conversation} Conversation */
+/** @typedef {import("./draft.js").Pending} Pending */
 /** @typedef {import("./ranges.js").Range} Range */
 
 /**
- * @typedef {object} ClientOptions
- * @property {string | URL} url The server's address, `https://chat.example`.
- * @property {string | ((why: {fresh: boolean}) => string | Promise<string>)} token A token, or what gets one (`fresh`:
- *   the last one was refused or expires).
- * @property {string} [device] The device's name; without it one is made and kept in the store.
- * @property {import("./store.js").Store} [store] IndexedDB where there is one, else memory.
- * @property {import("./transport.js").Transport} [transport] WebSocket, and long polls where it can't be opened.
- * @property {boolean} [tabs] Whether the tabs of this origin are one device (default, where the store is shared).
- * @property {"content" | "hint"} [delivery]
- * @property {Partial<import("./policy.js").Policy>} [policy]
+ * `device`: its name; without it one is made and kept in the store. `store`: IndexedDB where there is one, else memory.
+ * @typedef {import("./seat.js").SeatOptions & {device?: string, store?: import("./store.js").Store}} ClientOptions
  */
 
 /** @typedef {{signal?: AbortSignal, timeout?: number}} AskOptions `timeout` in ms, 30,000 if not given. */

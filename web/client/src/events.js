@@ -9,7 +9,7 @@
  * or so. `stopped`: the device does not reconnect by itself (`code`: a close code, an error's code, or 0). `error`:
  * the local store failed; it is tried again. `leader`: another tab has taken the lead.
  * @typedef {{type: "status", detail: Status}
- *   | {type: "change", detail: import("./replica.js").Change}
+ *   | {type: "change", detail: import("./draft.js").Change}
  *   | {type: "staged", detail: import("./protocol.js").ConversationState[]}
  *   | {type: "entries", detail: import("./protocol.js").Entry[]}
  *   | {type: "outcome", detail: import("./outputs.js").StoreOutput}

@@ -1,12 +1,13 @@
 /** A store in the browser's IndexedDB, shared by the tabs of an origin. One commit is one transaction. */
 
-import { carryOut, Draft, asConversation, needs } from "./replica.js";
+import { asConversation, Draft } from "./draft.js";
+import { carryOut, needs } from "./replica.js";
 
 /** @typedef {import("./replica.js").Operation} Operation */
-/** @typedef {import("./replica.js").Conversation} Conversation */
-/** @typedef {import("./replica.js").Pending} Pending */
-/** @typedef {import("./replica.js").Change} Change */
-/** @typedef {import("./replica.js").Position} Position */
+/** @typedef {import("./draft.js").Conversation} Conversation */
+/** @typedef {import("./draft.js").Pending} Pending */
+/** @typedef {import("./draft.js").Change} Change */
+/** @typedef {import("./draft.js").Position} Position */
 /** @typedef {import("./store.js").Store} Store */
 
 const VERSION = 1;

@@ -1,17 +1,18 @@
 /** A store in memory: for tests, for Node, and where a browser has no IndexedDB. It ends with its process. */
 
-import { carryOut, Draft, asConversation, needs, placeOf } from "./replica.js";
+import { asConversation, Draft, placeOf } from "./draft.js";
+import { carryOut, needs } from "./replica.js";
 
 /** @typedef {import("./replica.js").Operation} Operation */
-/** @typedef {import("./replica.js").Conversation} Conversation */
-/** @typedef {import("./replica.js").Pending} Pending */
-/** @typedef {import("./replica.js").Change} Change */
+/** @typedef {import("./draft.js").Conversation} Conversation */
+/** @typedef {import("./draft.js").Pending} Pending */
+/** @typedef {import("./draft.js").Change} Change */
 /** @typedef {import("./store.js").Store} Store */
 
 /** @implements {Store} */
 export class MemoryStore {
   shared = false;
-  /** @type {import("./replica.js").Position} */
+  /** @type {import("./draft.js").Position} */
   #position = { cursor: null, epoch: null, user: null, device: null };
   /** @type {Map<string, Conversation>} */
   #conversations = new Map();

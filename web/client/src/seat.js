@@ -12,6 +12,17 @@ import { webSocket } from "./websocket.js";
 
 /** @typedef {import("./events.js").ClientEvent} ClientEvent */
 
+/**
+ * @typedef {object} SeatOptions
+ * @property {string | URL} url The server's address, `https://chat.example`.
+ * @property {string | ((why: {fresh: boolean}) => string | Promise<string>)} token A token, or what gets one (`fresh`:
+ *   the last one was refused or expires).
+ * @property {import("./transport.js").Transport} [transport] WebSocket, and long polls where it can't be opened.
+ * @property {boolean} [tabs] Whether the tabs of this origin are one device (default, where the store is shared).
+ * @property {"content" | "hint"} [delivery]
+ * @property {Partial<import("./policy.js").Policy>} [policy]
+ */
+
 /** Milliseconds that a request may take, if its caller says nothing else. */
 export const TIMEOUT = 30_000;
 
@@ -31,7 +42,7 @@ export class Seat {
 
   /**
    * @param {object} about
-   * @param {import("./client.js").ClientOptions} about.options
+   * @param {SeatOptions} about.options
    * @param {import("./store.js").Store} about.store Open.
    * @param {(why: {fresh: boolean}) => Promise<string>} about.token
    * @param {(event: ClientEvent) => void} about.hear Take what happened, in this tab or at the leader.

@@ -1,10 +1,10 @@
 /** The contract of a local store. */
 
 /** @typedef {import("./replica.js").Operation} Operation */
-/** @typedef {import("./replica.js").Conversation} Conversation */
-/** @typedef {import("./replica.js").Pending} Pending */
-/** @typedef {import("./replica.js").Change} Change */
-/** @typedef {import("./replica.js").Position} Position */
+/** @typedef {import("./draft.js").Conversation} Conversation */
+/** @typedef {import("./draft.js").Pending} Pending */
+/** @typedef {import("./draft.js").Change} Change */
+/** @typedef {import("./draft.js").Position} Position */
 
 /**
  * What a device keeps. Obligations: `commit` carries out all of its operations or none, seen whole by every reader,
