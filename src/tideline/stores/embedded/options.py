@@ -36,7 +36,7 @@ class EmbeddedOptions(Struct, frozen=True, kw_only=True):
     block_cache: int = 64 * 2**20
     """Memory for blocks that were read."""
     write_buffer: int = 16 * 2**20
-    """Memory per large column family before it is written to a file."""
+    """Memory per large column family before it is written to a file; a fourth to a half of it for others."""
     wal_limit: int = 64 * 2**20
     """Write-ahead log to replay after a crash, at most: it bounds the time to start."""
     cached_heads: int = 2_000_000
