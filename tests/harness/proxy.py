@@ -14,9 +14,12 @@ class Proxy:
         self._open.set()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._untold: list[asyncio.StreamWriter] = []
         self.port = 0
         self.pace = 0.0
         """Seconds that a kilobyte takes; while it is not 0, hardly anything is buffered here."""
+        self.tells_ends = True
+        """Whether one side learns that the other has closed."""
         self.asked: bytearray | None = None
         """What clients sent, when a test puts a ``bytearray`` here."""
 
@@ -53,7 +56,10 @@ class Proxy:
         except OSError:
             pass
         finally:
-            target.close()
+            if self.tells_ends:
+                target.close()
+            else:
+                self._untold.append(target)
 
     async def close(self) -> None:
         assert self._server is not None
@@ -61,6 +67,8 @@ class Proxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._untold:
+            writer.close()
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.harness.postgres import PostgresServer
+from tests.harness.proxy import proxy
 from tests.stores.places import PostgresPlace, append, make_room, placed, posts, put_room, texts
 from tideline.stores.postgres import PostgresBackend, PostgresOptions, migrate, schema
 from tideline.timeline.changes import Changes, Run, send_key
@@ -213,6 +214,22 @@ async def test_what_a_vanished_process_held_locked_is_free_again(shared: Postgre
         await append(other, {"alice": ["b"]})
     await stuck.close()
     assert await texts(other, "alice") == [(1, "b")]
+
+
+async def test_a_unit_ends_between_the_last_word_of_the_server_and_the_end_of_the_connection(
+    shared: PostgresPlace, postgres: PostgresServer
+) -> None:
+    """Its roll-back is then refused by the client library; the connection is given up, and the next unit goes on."""
+    async with proxy(postgres.port) as between:
+        between.tells_ends = False
+        backend = PostgresBackend(shared.url.replace(str(postgres.port), str(between.port)))
+        store = await (await backend.open()).store("main")
+        async with store.begin((), ()) as unit:
+            await unit.heads({"alice": Run(0, posts("a"))})
+            await cut(postgres, shared)
+            await asyncio.sleep(0.1)  # for its last word to arrive
+        assert (await append(store, {"alice": ["b"]}))["alice"].first == 1
+        await backend.close()
 
 
 async def test_a_device_that_was_forgotten_elsewhere_is_not_brought_back_by_a_late_note(shared: PostgresPlace) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from tideline.timeline.contract import StoreError, StoreUnavailable
 
 from . import schema
-from .errors import passing
+from .errors import LOST, passing
 from .store import PostgresStore
 
 _TURN_EVERY = 3600.0
@@ -178,7 +178,7 @@ class PostgresBackend:
             try:
                 async with asyncio.timeout(2):
                     await pool.close()
-            except (TimeoutError, OSError, asyncpg.InterfaceError):
+            except LOST:
                 pool.terminate()
 
     async def _turn(self, connection: Any) -> None:

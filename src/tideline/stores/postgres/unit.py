@@ -17,7 +17,7 @@ from tideline.timeline import refs
 from tideline.timeline.changes import Changes, Placement, Run, SendKey, body_of, read_send_key
 from tideline.timeline.records import Conversation, Member, Room
 
-from .errors import passing
+from .errors import LOST, passing
 from .statements import STATEMENTS, combined
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class PostgresUnit:
             return
         try:
             await self._connection.execute("ROLLBACK", timeout=1)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (*LOST, asyncpg.PostgresError):
             # A lost connection has rolled back, and the pool has it back already.
             with suppress(asyncpg.InterfaceError):
                 self._connection.terminate()
